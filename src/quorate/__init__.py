@@ -1,0 +1,3 @@
+"""Quorate: volume activation for the software you ship."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,80 @@
+"""`quorate`: one command, one group for each actor. Each group's module is imported only when it is asked for, so that
+`quorate client status` starts fast and needs nothing of a host's libraries."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from quorate import __version__
+from quorate.cli.output import exit_code, report
+from quorate.errors import QuorateError
+
+__all__ = ["ROOMS", "application", "run"]
+
+ROOMS = {  # command: (module, extra that brings its libraries)
+    "publisher": ("quorate.cli.publisher", "publisher"),
+    "host": ("quorate.cli.host", "host"),
+    "client": ("quorate.cli.client", "cli"),
+    "demo": ("quorate.cli.demo", "all"),
+}
+
+HELP = """Volume activation for the software you ship.
+
+One KMS host on the customer's network activates anonymous clients once enough of them exist; every lease chains back
+to the publisher's signature. Try it: `quorate demo`.
+"""
+
+
+def application(rooms: Sequence[str]) -> typer.Typer:
+    """The command line with the named groups.
+
+    A module in `quorate.cli` offers `app` (a group) or `command` (a single command).
+    """
+    app = typer.Typer(
+        name="quorate",
+        help=HELP,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "QUORATE"},
+    )
+    app.callback()(_root)
+    for room in rooms:
+        module = importlib.import_module(ROOMS[room][0])
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=room)
+        else:
+            app.command(room)(module.command)
+    return app
+
+
+def run() -> None:
+    """The entry point: errors become one message, one hint and an exit code."""
+    arguments = sys.argv[1:]
+    asked = next((word for word in arguments if not word.startswith("-")), None)
+    try:
+        app = application([asked] if asked in ROOMS else list(ROOMS))
+    except ModuleNotFoundError as missing:
+        if missing.name is not None and missing.name.startswith("quorate"):
+            raise
+        extra = ROOMS[asked][1] if asked in ROOMS else "all"
+        sys.stderr.write(f"error: {missing.name} is not installed\nhint: pip install 'quorate[{extra}]'\n")
+        sys.exit(1)
+    try:
+        app()
+    except QuorateError as error:
+        report(error, "--json" in arguments)
+        sys.exit(exit_code(error))
+    except BrokenPipeError:  # `quorate host clients | head`
+        sys.exit(1)
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit

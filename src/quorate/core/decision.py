@@ -1,0 +1,106 @@
+"""Who is activated: the host's one decision, from the request, the publisher's policy, the count and the time.
+
+Order, as each reason hides the later ones: product covered, clocks agree, count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quorate.core.documents import Edition, HostCertificate, ProductFile
+from quorate.core.ids import link_of
+from quorate.core.lease import Intervals, Lease, Refusal, RefusalCode, renewal_window
+from quorate.core.messages import ActivationRequest
+
+__all__ = ["Asked", "Decided", "answer_for", "covered_edition", "decide_by_count", "refuse_unheard"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that may be counted: its edition is covered by this host and its clock agrees."""
+
+    request: ActivationRequest
+    product: ProductFile
+    edition: Edition
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What was decided, and all that is needed to say it again to the same nonce.
+
+    `code` is None for a lease, otherwise the code of the refusal.
+    """
+
+    code: RefusalCode | None
+    count: int
+    threshold: int
+    decided_s: int
+
+
+def covered_edition(
+    edition_id: str, products: tuple[ProductFile, ...], certificate: HostCertificate
+) -> tuple[ProductFile, Edition] | None:
+    """The product and edition of that id, if this host has its product file and its certificate covers the group."""
+    for product in products:
+        edition = product.edition(edition_id)
+        if edition is not None and product.group in certificate.groups:
+            return product, edition
+    return None
+
+
+def refuse_unheard(
+    request: ActivationRequest, covered: tuple[ProductFile, Edition] | None, now_s: int
+) -> Asked | Decided:
+    """The request, ready to be counted, or the refusal it gets without being counted."""
+    if covered is None:
+        return Decided("PRODUCT_NOT_COVERED", 0, 0, now_s)
+    product, edition = covered
+    if abs(request.time_s - now_s) > product.policy.clock_tolerance_s:
+        return Decided("CLOCK_SKEW", 0, 0, now_s)
+    return Asked(request, product, edition)
+
+
+def decide_by_count(asked: Asked, count: int, now_s: int) -> Decided:
+    """S5, S9, S10: at least the threshold, the requester included, or no activation."""
+    threshold = asked.product.policy.thresholds.of(asked.edition.machine_class).minimum
+    return Decided(None if count >= threshold else "COUNT_INSUFFICIENT", count, threshold, now_s)
+
+
+def answer_for(
+    request: ActivationRequest,
+    decided: Decided,
+    covered: tuple[ProductFile, Edition] | None,
+    host_id: str,
+    intervals: Intervals,
+    widening_s: int = 0,
+) -> Lease | Refusal:
+    """The claims to sign. The same request and decision give the same claims, to the byte."""
+    if decided.code is None and covered is not None:
+        product, edition = covered
+        renew_from_s, renew_until_s = renewal_window(decided.decided_s, intervals, widening_s)
+        return Lease(
+            host_id=host_id,
+            issued_s=decided.decided_s,
+            expires_s=decided.decided_s + product.policy.validity_s(edition.machine_class),
+            cmid=request.cmid,
+            edition=request.edition,
+            nonce=request.nonce,
+            link=link_of(request.cmid, request.nonce),
+            count=decided.count,
+            threshold=decided.threshold,
+            intervals=intervals,
+            renew_from_s=renew_from_s,
+            renew_until_s=renew_until_s,
+        )
+    return Refusal(
+        host_id=host_id,
+        issued_s=decided.decided_s,
+        cmid=request.cmid,
+        edition=request.edition,
+        nonce=request.nonce,
+        code=decided.code or "PRODUCT_NOT_COVERED",
+        count=decided.count,
+        threshold=decided.threshold,
+        intervals=intervals,
+        client_time_s=request.time_s,
+    )

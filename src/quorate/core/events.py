@@ -1,0 +1,183 @@
+"""The event log's vocabulary: Microsoft's event ids and field order, with named fields and what admins miss.
+
+Existing parsing habits work on `info_text` (one comma-separated string, as behind `Info:`; reference, section 9); the
+named fields add the count returned, the peer's address and the cause.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from quorate.core.messages import LicenseStatus
+
+__all__ = [
+    "EVENT_TITLES",
+    "AnswerReceived",
+    "HostEvent",
+    "PublicationFailed",
+    "PublicationSucceeded",
+    "RequestHandled",
+    "RequestSent",
+    "ServiceFailed",
+    "info_text",
+    "is_failure",
+]
+
+EVENT_TITLES = {
+    12288: "request sent to a KMS host",
+    12289: "answer of a KMS host received",
+    12290: "activation request handled",
+    12291: "the KMS host could not start",
+    12293: "publishing the SRV record failed",
+    12294: "SRV record published",
+}
+
+_STATUS_NUMBER = {  # Microsoft's; 4 and 6 (non-genuine, extended grace) do not exist here
+    LicenseStatus.UNLICENSED: 0,
+    LicenseStatus.LICENSED: 1,
+    LicenseStatus.INITIAL_GRACE: 2,
+    LicenseStatus.ADDITIONAL_GRACE: 3,
+    LicenseStatus.NOTIFICATION: 5,
+}
+
+_NOT_ENOUGH_COUNT = 0x04000000
+_NO_REGISTRATION = 0x01000000
+
+
+class _Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="event_id"):
+    """`code` is None when it went well, else the stable code; `hresult` is 0 when it went well."""
+
+    time_s: int
+    code: str | None = None
+    hresult: int = 0
+
+
+class RequestSent(_Base, frozen=True, kw_only=True, tag=12288):
+    """On the client: a request was sent, or could not be."""
+
+    host: str
+    cmid: str
+    vm: bool
+    status: LicenseStatus
+    expires_in_min: int
+    edition: str
+    threshold: int
+    message: str = ""
+
+
+class AnswerReceived(_Base, frozen=True, kw_only=True, tag=12289):
+    """On the client: an answer was validated."""
+
+    host: str
+    host_id: str
+    cmid: str
+    activated: bool
+    count: int
+    threshold: int
+    activation_interval_min: int
+    renewal_interval_min: int
+    message: str = ""
+
+
+class RequestHandled(_Base, frozen=True, kw_only=True, tag=12290):
+    """On the host: one for each request handled."""
+
+    group: str
+    threshold: int
+    count: int
+    machine: str
+    cmid: str
+    client_time_s: int
+    vm: bool
+    status: LicenseStatus
+    expires_in_min: int
+    edition: str
+    address: str
+
+
+class ServiceFailed(_Base, frozen=True, kw_only=True, tag=12291):
+    """On the host: it could not start."""
+
+    message: str
+
+
+class PublicationFailed(_Base, frozen=True, kw_only=True, tag=12293):
+    """On the host: the SRV record could not be published in a domain."""
+
+    domain: str
+    message: str
+
+
+class PublicationSucceeded(_Base, frozen=True, kw_only=True, tag=12294):
+    """On the host: the SRV record stands in a domain."""
+
+    domain: str
+
+
+HostEvent = RequestHandled | ServiceFailed | PublicationFailed | PublicationSucceeded
+ClientEvent = RequestSent | AnswerReceived
+
+
+def is_failure(event: _Base) -> bool:
+    """S24: failures are errors in the log."""
+    return event.code is not None
+
+
+def info_text(event: HostEvent | ClientEvent) -> str:
+    """The event's data in Microsoft's field order, comma-separated, for scripts that parse it so."""
+    result = f"0x{event.hresult:X}"
+    fields: tuple[Any, ...]
+    match event:
+        case RequestSent():
+            flags = _NO_REGISTRATION if event.code == "DNS_NAME_DOES_NOT_EXIST" else 0
+            fields = (
+                result,
+                f"0x{flags:08X}",
+                event.host,
+                event.cmid,
+                _utc(event.time_s),
+                int(event.vm),
+                _STATUS_NUMBER[event.status],
+                event.expires_in_min,
+                event.edition,
+                event.threshold,
+            )
+        case AnswerReceived():
+            flags = _NOT_ENOUGH_COUNT if event.code == "COUNT_INSUFFICIENT" else 0
+            fields = (
+                result,
+                f"0x{flags:08X}",
+                int(event.activated),
+                0,
+                event.count,
+                event.activation_interval_min,
+                event.renewal_interval_min,
+                _utc(event.time_s),
+            )
+        case RequestHandled():
+            fields = (
+                result,
+                event.threshold,
+                event.machine,
+                event.cmid,
+                _utc(event.client_time_s),
+                int(event.vm),
+                _STATUS_NUMBER[event.status],
+                event.expires_in_min,
+                event.edition,
+            )
+        case PublicationFailed():
+            fields = (result, event.domain)
+        case PublicationSucceeded():
+            fields = (event.domain,)
+        case ServiceFailed():
+            fields = (result,)
+    # A comma inside a machine's name must not look like a field boundary.
+    return ",".join(str(field).replace(",", "_") for field in fields)
+
+
+def _utc(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y/%m/%d %H:%M")

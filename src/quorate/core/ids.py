@@ -1,0 +1,169 @@
+"""Names of things: CMIDs, nonces, lineage links, editions, product keys. Their shapes are checked by their types."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import uuid
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
+
+from quorate.errors import ProductKeyInvalidError
+
+__all__ = [
+    "Cmid",
+    "HostId",
+    "Link",
+    "MachineName",
+    "Nonce",
+    "ProductKey",
+    "Slug",
+    "b64url",
+    "key_proof",
+    "link_of",
+    "new_cmid",
+    "unb64url",
+]
+
+# `\Z`, never `$`: in Python `$` also matches before a final newline.
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z"
+
+Cmid = Annotated[str, Meta(pattern=_UUID, description="CMID: a lower-case UUID")]
+"""One client installation, as a host counts it (S16). Random, made by the client, kept until a rearm."""
+
+HostId = Annotated[str, Meta(pattern=_UUID, description="KMS host id: a lower-case UUID")]
+"""One KMS host, made when it is set up; it survives new certificates and new machines (backup and restore)."""
+
+Nonce = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_-]{21}[AQgw]\Z", description="16 random bytes, base64url without padding")
+]
+"""Makes a question unique. A client keeps its nonce until it is answered, so a lost reply makes no second question."""
+
+Link = Nonce
+"""Lineage link of a lease, 16 bytes: whoever presents a superseded one has been cloned or rolled back."""
+
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z", description="a-z, 0-9, dot, dash; at most 64")]
+"""Product, edition and group ids: typed by people, used in file names."""
+
+MachineName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,253}\Z",
+        max_length=253,
+        description="host name, no control characters",
+    ),
+]
+"""What a machine calls itself: shown to administrators, believed by nobody."""
+
+
+def b64url(data: bytes) -> str:
+    """base64url without padding (RFC 7515, section 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def unb64url(text: str) -> bytes:
+    """The bytes of a base64url text without padding.
+
+    Raises:
+        ValueError: padding, foreign characters, or bits left over: one value has exactly one text.
+    """
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if b64url(data) != text:
+        raise ValueError("not canonical base64url")
+    return data
+
+
+def new_cmid(sixteen_bytes: bytes) -> str:
+    """A random UUID (RFC 9562, version 4) from 16 bytes of entropy."""
+    return str(uuid.UUID(bytes=sixteen_bytes, version=4))
+
+
+def link_of(cmid: str, nonce: str) -> str:
+    """The lineage link of the lease that answers `nonce`: both sides can tell it, nobody else can guess it."""
+    return b64url(hashlib.sha256(f"quorate-link:{cmid}:{nonce}".encode("ascii")).digest()[:16])
+
+
+# --- product keys --------------------------------------------------------------------------------------------------
+
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # 31 symbols, a prime; without 0/O, 1/I/L, which people confuse
+_HOST_KEY_MARK = "QH"  # every host key begins so: it can be told from anything else at a glance
+_SYMBOLS = 25
+RANDOM_SYMBOLS = _SYMBOLS - len(_HOST_KEY_MARK) - 1  # 22 symbols, 109 bits: not to be guessed
+
+
+@dataclass(frozen=True)
+class ProductKey:
+    """A host key as people type it: five groups of five, `QHxxx-…`, the last symbol a check digit.
+
+    The check digit makes the sum of position times symbol a multiple of 31. As 31 is prime and there are fewer than 31
+    positions, it finds every single wrong symbol and every two symbols exchanged (ISBN-10 does the same with 11).
+    """
+
+    text: str
+
+    @classmethod
+    def parse(cls, typed: str) -> ProductKey:
+        """The key in what was typed: any case, with or without dashes and spaces.
+
+        Raises:
+            ProductKeyInvalidError: with the first reason found; a typo is told from everything else.
+        """
+        symbols = "".join(c for c in typed.upper() if c not in " -\t\r\n\u2010\u2011\u2012\u2013\u2014\u2212")
+        strange = sorted({c for c in symbols if c not in _ALPHABET})
+        if strange:
+            shown = " ".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in strange[:5])
+            raise ProductKeyInvalidError(reason=f"a product key never has {shown} in it")
+        if len(symbols) != _SYMBOLS:
+            raise ProductKeyInvalidError(reason=f"it has {len(symbols)} symbols instead of {_SYMBOLS}")
+        if _weighted(symbols) % len(_ALPHABET):
+            raise ProductKeyInvalidError(reason="its check digit does not fit, so there is a typing mistake in it")
+        if not symbols.startswith(_HOST_KEY_MARK):
+            raise ProductKeyInvalidError(reason=f"it is no host key; host keys begin with {_HOST_KEY_MARK}")
+        return cls("-".join(symbols[i : i + 5] for i in range(0, _SYMBOLS, 5)))
+
+    @classmethod
+    def from_entropy(cls, random_bytes: bytes) -> ProductKey:
+        """A new host key from at least 32 bytes of entropy (the remainder's bias is below 2^-140)."""
+        if len(random_bytes) < 32:
+            raise ValueError("a product key needs 32 bytes of entropy")
+        number = int.from_bytes(random_bytes, "big")
+        body = _HOST_KEY_MARK
+        for _ in range(RANDOM_SYMBOLS):
+            number, symbol = divmod(number, len(_ALPHABET))
+            body += _ALPHABET[symbol]
+        modulus = len(_ALPHABET)
+        check = -_weighted(body) * pow(_SYMBOLS, -1, modulus) % modulus
+        return cls.parse(body + _ALPHABET[check])
+
+    @property
+    def last_five(self) -> str:
+        """All that is ever shown of a key again."""
+        return self.text[-5:]
+
+    @property
+    def key_id(self) -> str:
+        """Names the key without telling it: safe in files and ledgers."""
+        return b64url(hashlib.sha256(b"quorate-host-key-id:" + self.text.encode("ascii")).digest()[:12])
+
+    @property
+    def verifier(self) -> bytes:
+        """What the publisher keeps instead of the key, to check `proof` (32 bytes)."""
+        return hashlib.sha256(b"quorate-host-key-verifier:" + self.text.encode("ascii")).digest()
+
+    def __repr__(self) -> str:
+        return f"ProductKey(…-{self.last_five})"
+
+    __str__ = __repr__  # a key is written out with `.text`, on purpose only
+
+
+def key_proof(verifier: bytes, host_id: str, thumbprint: str, request_id: str) -> str:
+    """Proof that a host holds a product key, bound to this host, its signing key and this one request."""
+    said = f"quorate-host-key-proof:{host_id}:{thumbprint}:{request_id}".encode("ascii")
+    return b64url(hmac.new(verifier, said, "sha256").digest())
+
+
+def _weighted(symbols: str) -> int:
+    return sum(place * _ALPHABET.index(symbol) for place, symbol in enumerate(symbols, start=1))

@@ -1,0 +1,191 @@
+"""The client's life as a table: state x event -> state + effects. Everything about transitions is in this file.
+
+Run by the agent and by the simulator; the drawing in `docs/reference/client-states.md` is made from it, so it cannot
+lie. This module knows no clock and no chance: both are handed in.
+
+States are named as Windows names them; numbers and transitions: reference, sections 2 and 8; S11-S15, S23, S26.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from quorate.core.lease import Intervals, Lease
+from quorate.core.messages import LicenseStatus
+from quorate.core.policy import Policy
+
+__all__ = ["TRANSITIONS", "USABLE", "Effect", "Event", "Life", "advance", "step", "unlicensed"]
+
+
+class Event(Enum):
+    """What can happen to a client."""
+
+    INSTALLED = "product file installed"
+    ACTIVATED = "host answered with a lease"
+    REFUSED = "host answered with a refusal"
+    UNANSWERED = "no host answered"
+    DEADLINE = "the state's time is over"
+    REARMED = "rearm"
+    LEASE_VOID = "lease of another machine, or damaged"
+    UNINSTALLED = "product file removed"
+
+
+class Effect(Enum):
+    """What follows besides the new state."""
+
+    START_INITIAL_GRACE = "initial grace begins"
+    START_VALIDITY = "the lease's validity begins"
+    START_ADDITIONAL_GRACE = "additional grace begins"
+    NO_DEADLINE = "no end"
+    ATTEMPT_NOW = "ask now"
+    ATTEMPT_AT_RETRY = "ask again after the activation interval"
+    ATTEMPT_AT_RENEWAL = "ask again in the renewal window"
+    NO_ATTEMPT = "ask no more"
+    COUNT_REARM = "one rearm used"
+
+
+_S, _E, _F = LicenseStatus, Event, Effect
+_Transitions = dict[Event, tuple[LicenseStatus, tuple[Effect, ...]]]
+
+
+def _common(stay: LicenseStatus) -> _Transitions:
+    """What is the same in every installed state: one success leads straight to Licensed, a failure changes nothing."""
+    return {
+        _E.ACTIVATED: (_S.LICENSED, (_F.START_VALIDITY, _F.ATTEMPT_AT_RENEWAL)),
+        _E.REFUSED: (stay, (_F.ATTEMPT_AT_RETRY,)),
+        _E.UNANSWERED: (stay, (_F.ATTEMPT_AT_RETRY,)),
+        _E.REARMED: (_S.INITIAL_GRACE, (_F.START_INITIAL_GRACE, _F.COUNT_REARM, _F.ATTEMPT_NOW)),
+        _E.LEASE_VOID: (_S.INITIAL_GRACE, (_F.START_INITIAL_GRACE, _F.ATTEMPT_NOW)),
+        _E.UNINSTALLED: (_S.UNLICENSED, (_F.NO_DEADLINE, _F.NO_ATTEMPT)),
+    }
+
+
+TRANSITIONS: dict[LicenseStatus, _Transitions] = {
+    _S.UNLICENSED: {
+        _E.INSTALLED: (_S.INITIAL_GRACE, (_F.START_INITIAL_GRACE, _F.ATTEMPT_NOW)),
+    },
+    _S.INITIAL_GRACE: {
+        **_common(_S.INITIAL_GRACE),
+        _E.DEADLINE: (_S.NOTIFICATION, (_F.NO_DEADLINE,)),
+    },
+    _S.LICENSED: {
+        **_common(_S.LICENSED),  # S23: a refused renewal leaves the lease running
+        _E.DEADLINE: (_S.ADDITIONAL_GRACE, (_F.START_ADDITIONAL_GRACE,)),  # S13
+    },
+    _S.ADDITIONAL_GRACE: {
+        **_common(_S.ADDITIONAL_GRACE),
+        _E.DEADLINE: (_S.NOTIFICATION, (_F.NO_DEADLINE,)),
+    },
+    _S.NOTIFICATION: _common(_S.NOTIFICATION),
+}
+
+USABLE = frozenset({_S.INITIAL_GRACE, _S.LICENSED, _S.ADDITIONAL_GRACE})
+"""States in which the application should do its work. What it does in the others is the publisher's choice."""
+
+JITTER = 0.05  # the last twentieth of an interval, so that machines refused together do not come back together
+
+
+class Life(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where one client stands. `deadline_s`: when the state ends by itself; `next_attempt_s`: when to ask again."""
+
+    status: LicenseStatus
+    deadline_s: int | None = None
+    next_attempt_s: int | None = None
+    intervals: Intervals = Intervals()
+    rearms: int = 0
+
+
+def unlicensed() -> Life:
+    """A client before its product file is installed."""
+    return Life(status=LicenseStatus.UNLICENSED)
+
+
+def step(
+    life: Life,
+    event: Event,
+    now_s: int,
+    policy: Policy,
+    *,
+    chance: float = 0.0,
+    lease: Lease | None = None,
+    intervals: Intervals | None = None,
+    retry_after_s: int | None = None,
+) -> Life:
+    """The life after one event.
+
+    Args:
+        chance: a uniformly random number in [0, 1): where in its window the next attempt falls.
+        lease: the new lease, with `ACTIVATED`.
+        intervals: the host's, with any answer; adopted at once, within the publisher's bounds.
+        retry_after_s: what a busy host asked for; honoured instead of the activation interval.
+
+    Raises:
+        ValueError: an event this state does not know (our own mistake).
+    """
+    if event not in TRANSITIONS[life.status]:
+        raise ValueError(f"{event.name} cannot happen in state {life.status.value}")
+    status, effects = TRANSITIONS[life.status][event]
+    adopted = life.intervals if intervals is None else _bounded(intervals, policy)
+    life = msgspec.structs.replace(life, status=status, intervals=adopted)
+    for effect in effects:
+        life = _apply(life, effect, now_s, policy, chance, lease, retry_after_s)
+    return life
+
+
+def advance(life: Life, now_s: int, policy: Policy) -> Life:
+    """The life at `now_s`, when nothing happened but time: deadlines fire in their order, each at its own moment."""
+    for _ in range(len(LicenseStatus)):  # each deadline leads to a later state, so the table ends the loop
+        if life.deadline_s is None or now_s < life.deadline_s:
+            break
+        life = step(life, Event.DEADLINE, life.deadline_s, policy)
+    return life
+
+
+def _apply(
+    life: Life,
+    effect: Effect,
+    now_s: int,
+    policy: Policy,
+    chance: float,
+    lease: Lease | None,
+    retry_after_s: int | None,
+) -> Life:
+    replace = msgspec.structs.replace
+    match effect:
+        case Effect.START_INITIAL_GRACE:
+            return replace(life, deadline_s=now_s + policy.initial_grace_s)
+        case Effect.START_ADDITIONAL_GRACE:
+            return replace(life, deadline_s=now_s + policy.additional_grace_s)
+        case Effect.START_VALIDITY:
+            return replace(life, deadline_s=_given(lease).expires_s)  # S12, S15
+        case Effect.NO_DEADLINE:
+            return replace(life, deadline_s=None)
+        case Effect.ATTEMPT_NOW:
+            return replace(life, next_attempt_s=now_s)
+        case Effect.ATTEMPT_AT_RETRY:  # S11, S22
+            interval_s = life.intervals.activation_min * 60
+            if retry_after_s is not None:  # never earlier than asked for
+                wait_s = min(retry_after_s, policy.interval_max_s) * (1 + JITTER * chance)
+            else:
+                wait_s = interval_s * (1 - JITTER * chance)
+            return replace(life, next_attempt_s=now_s + max(1, round(wait_s)))
+        case Effect.ATTEMPT_AT_RENEWAL:  # S14
+            start_s, end_s = _given(lease).renew_from_s, _given(lease).renew_until_s
+            return replace(life, next_attempt_s=start_s + int((end_s - start_s) * chance))
+        case Effect.NO_ATTEMPT:
+            return replace(life, next_attempt_s=None)
+        case Effect.COUNT_REARM:
+            return replace(life, rearms=life.rearms + 1)
+
+
+def _given(lease: Lease | None) -> Lease:
+    if lease is None:
+        raise ValueError("ACTIVATED comes with its lease")
+    return lease
+
+
+def _bounded(intervals: Intervals, policy: Policy) -> Intervals:
+    low, high = policy.interval_min_s // 60, policy.interval_max_s // 60
+    return Intervals(min(max(intervals.activation_min, low), high), min(max(intervals.renewal_min, low), high))

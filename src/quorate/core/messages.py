@@ -1,0 +1,208 @@
+"""The wire of port 1688 and its decoders. Only `MalformedError` may escape a decoder, whatever the bytes.
+
+Specified in `spec/protocol.md`. Unknown fields are refused, types are exact (`25.0` and `"25"` are no integers), every
+text and number has a bound.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from quorate.core.ids import Cmid, Link, MachineName, Nonce, Slug
+from quorate.errors import (
+    BY_CODE,
+    MalformedError,
+    MalformedRequestError,
+    QuorateError,
+    UnsupportedVersionError,
+)
+
+__all__ = [
+    "BODY_BYTES_MAX",
+    "PROTOCOL_VERSION",
+    "ActivationRequest",
+    "Answer",
+    "HostDescription",
+    "LicenseStatus",
+    "Minutes",
+    "ProbeResult",
+    "Problem",
+    "TimeS",
+    "decode_answer",
+    "decode_problem",
+    "decode_request",
+    "decode_strict",
+    "encode",
+]
+
+PROTOCOL_VERSION = 1
+BODY_BYTES_MAX = 4096  # ten times a usual request (about 400 bytes); what is larger is something else
+ANSWER_BYTES_MAX = 64 * 1024  # an answer is about 2 KiB; a host that sends more is not one of ours
+
+TimeS = Annotated[int, Meta(ge=0, le=253_402_300_799, description="seconds since 1970 UTC, up to the year 9999")]
+Minutes = Annotated[int, Meta(ge=0, le=5_256_000, description="minutes, at most ten years")]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class LicenseStatus(StrEnum):
+    """A client's state, as Windows names them (`core.lifecycle` says how it moves between them)."""
+
+    UNLICENSED = "unlicensed"
+    INITIAL_GRACE = "initial_grace"
+    LICENSED = "licensed"
+    ADDITIONAL_GRACE = "additional_grace"
+    NOTIFICATION = "notification"
+
+
+class ActivationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`POST /v1/activate` and `POST /v1/probe`: one question of one client, about 400 bytes.
+
+    `expires_in_min` is what slmgr calls minutes to expiration: until the end of the present state, 0 when it has none.
+    """
+
+    v: int
+    edition: Slug
+    cmid: Cmid
+    machine: MachineName
+    status: LicenseStatus
+    time_s: TimeS
+    nonce: Nonce
+    expires_in_min: Minutes = 0
+    vm: bool = False
+    previous_cmid: Cmid | None = None
+    link: Link | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The host's reply: a lease or a refusal, the certificate that lets it speak, and the revocation list's number."""
+
+    answer: Annotated[str, Meta(max_length=8192)]
+    host_certificate: Annotated[str, Meta(max_length=8192)]
+    revocations: Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class ProbeResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Would this client be activated now? Unsigned and not counted: a diagnosis, not a promise.
+
+    `count` includes the asking client, as if it had been heard.
+    """
+
+    would_activate: bool
+    code: str | None
+    message: str
+    count: Count
+    threshold: Count
+    host_time_s: TimeS
+
+
+class HostDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`GET /v1/host`: who is this host. The certificate is the only part that proves anything."""
+
+    service: str
+    version: str
+    protocol: tuple[int, ...]
+    host_id: str
+    activated: bool
+    host_certificate: str | None
+    products: tuple[str, ...]
+    time_s: TimeS
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A fault no host identity can sign, as RFC 9457 problem details (`application/problem+json`)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    hint: str
+    hresult: str | None = None
+    retry_after_s: int | None = None
+
+    @classmethod
+    def of(cls, error: QuorateError) -> Problem:
+        """The problem that carries `error`."""
+        retry = error.values.get("retry_after_s")
+        return cls(
+            type=f"urn:quorate:error:{error.code}",
+            title=error.code.replace("_", " ").capitalize(),
+            status=error.http_status,
+            detail=error.message,
+            code=error.code,
+            hint=error.hint,
+            hresult=error.hresult_text,
+            retry_after_s=retry if isinstance(retry, int) else None,
+        )
+
+    def error(self) -> QuorateError | None:
+        """The error this problem carries, or None when its code is not one of ours."""
+        kind = BY_CODE.get(self.code)
+        return None if kind is None else kind.carried(self.detail, self.hint)
+
+
+_T = TypeVar("_T")
+_encoder = msgspec.json.Encoder()
+_request_decoder = msgspec.json.Decoder(ActivationRequest)
+_answer_decoder = msgspec.json.Decoder(Answer)
+_problem_decoder = msgspec.json.Decoder(Problem)
+
+
+def encode(message: Any) -> bytes:
+    """JSON of any message or document of ours; fields in their written order, no white space."""
+    return _encoder.encode(message)
+
+
+def decode_request(body: bytes) -> ActivationRequest:
+    """An activation request.
+
+    Raises:
+        MalformedRequestError: anything that is not exactly one well-formed request.
+        UnsupportedVersionError: well-formed, of a version not known here.
+    """
+    try:
+        request = _request_decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as fault:
+        raise MalformedRequestError(reason=_plain(fault)) from None
+    if request.v != PROTOCOL_VERSION:
+        raise UnsupportedVersionError(version=request.v)
+    return request
+
+
+def decode_answer(body: bytes) -> Answer:
+    """A host's reply.
+
+    Raises:
+        MalformedError: anything else.
+    """
+    return decode_strict(_answer_decoder, body, "the host's answer")
+
+
+def decode_problem(body: bytes) -> Problem:
+    """Problem details.
+
+    Raises:
+        MalformedError: anything else.
+    """
+    return decode_strict(_problem_decoder, body, "the host's problem report")
+
+
+def decode_strict(decoder: msgspec.json.Decoder[_T], data: bytes, what: str) -> _T:
+    """`data` through `decoder`.
+
+    Raises:
+        MalformedError: whatever is wrong with the bytes, `what` in the message.
+    """
+    try:
+        return decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as fault:
+        raise MalformedError(what=what, reason=_plain(fault)) from None
+
+
+def _plain(fault: Exception) -> str:
+    # msgspec names the place (`$.time_s`) and never repeats the value, so this is safe to show; bounded all the same.
+    return str(fault).replace("`", "'")[:200]

@@ -1,0 +1,214 @@
+"""What a client believes, and why: publisher key -> host certificate -> lease.
+
+A client needs only the publisher's public keys and the product file. What is held here, for every answer:
+
+- the host certificate is signed by the publisher, in force, and covers the product's group;
+- the lease is signed by the key in that certificate, and is a lease, not another kind of document;
+- it answers this question: same CMID, same edition, same nonce;
+- its time is now, within the clock tolerance;
+- it keeps the publisher's policy: enough machines, not longer than an activation lasts.
+
+Every check returns the verified thing or raises; none returns a bool.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from quorate.core.documents import (
+    HOST_CERTIFICATE,
+    PRODUCT,
+    Edition,
+    HostCertificate,
+    ProductFile,
+    VerifyKeys,
+    read,
+    typ_of,
+)
+from quorate.core.lease import LEASE, REFUSAL, Lease, Refusal
+from quorate.core.messages import Answer
+from quorate.core.policy import DAY_S
+from quorate.errors import (
+    AnswerMismatchError,
+    ClockSkewError,
+    CountInsufficientError,
+    HostCertificateExpiredError,
+    HostCertificateNotYetValidError,
+    LeaseInvalidError,
+    NotKnownError,
+    ProductNotCoveredError,
+    RefusedError,
+)
+
+__all__ = [
+    "Anchor",
+    "Question",
+    "accept_answer",
+    "check_certificate",
+    "check_stored_lease",
+    "clock_skew",
+    "refusal_error",
+    "utc_text",
+]
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """What ships with the software: the publisher's keys and the product file they signed."""
+
+    keys: VerifyKeys
+    product: ProductFile
+
+    @classmethod
+    def load(cls, product_token: str, jwks: bytes) -> Anchor:
+        """Read both.
+
+        Raises:
+            MalformedError, UnknownPublisherError, BadSignatureError: the product file is not this publisher's.
+        """
+        keys = VerifyKeys.parse(jwks)
+        return cls(keys, read(PRODUCT, product_token.strip(), keys))
+
+    def edition(self, edition_id: str) -> Edition:
+        """The edition of that id.
+
+        Raises:
+            NotKnownError: the product has none of that id.
+        """
+        edition = self.product.edition(edition_id)
+        if edition is None:
+            known = ", ".join(each.id for each in self.product.editions)
+            raise NotKnownError(what="edition", name=edition_id, known=known)
+        return edition
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a client asked, as far as the answer must match it."""
+
+    cmid: str
+    edition: str
+    nonce: str
+
+
+def check_certificate(token: str, anchor: Anchor, at_s: int) -> HostCertificate:
+    """The host certificate, good at `at_s` for the anchor's product.
+
+    The clock tolerance is granted at its beginning, so that a certificate made a minute ago by a publisher whose clock
+    is a minute ahead works; its end is its end.
+
+    Raises:
+        MalformedError, UnknownPublisherError, BadSignatureError: not a certificate of this publisher.
+        HostCertificateExpiredError, HostCertificateNotYetValidError: out of its time.
+        ProductNotCoveredError: for other product groups.
+    """
+    certificate = read(HOST_CERTIFICATE, token, anchor.keys)
+    if at_s >= certificate.expires_s:
+        raise HostCertificateExpiredError(host_id=certificate.host_id, expired=utc_text(certificate.expires_s))
+    if certificate.issued_s - at_s > anchor.product.policy.clock_tolerance_s:
+        raise HostCertificateNotYetValidError(host_id=certificate.host_id, begins=utc_text(certificate.issued_s))
+    if anchor.product.group not in certificate.groups:
+        raise ProductNotCoveredError(edition=anchor.product.product)
+    return certificate
+
+
+def accept_answer(answer: Answer, question: Question, anchor: Anchor, now_s: int) -> Lease | Refusal:
+    """The lease or refusal inside a host's answer, after every check.
+
+    A refusal is a result, not an error: it carries the host's intervals, which the client adopts
+    (`refusal_error` names it).
+
+    Raises:
+        MalformedError, TrustError and its kind: the answer proves nothing and is dropped.
+        ClockSkewError: a lease from another time than now.
+    """
+    certificate = check_certificate(answer.host_certificate, anchor, now_s)
+    host_keys = VerifyKeys.of([certificate.jwk])
+    if typ_of(answer.answer) == REFUSAL.typ:
+        refusal = read(REFUSAL, answer.answer, host_keys)
+        _check_same_question(refusal, question, certificate)
+        return refusal
+    lease = read(LEASE, answer.answer, host_keys)
+    _check_same_question(lease, question, certificate)
+    tolerance_s = anchor.product.policy.clock_tolerance_s
+    if abs(lease.issued_s - now_s) > tolerance_s:
+        raise clock_skew(host_s=lease.issued_s, client_s=now_s, tolerance_s=tolerance_s)
+    _check_policy(lease, anchor)
+    return lease
+
+
+def check_stored_lease(lease_token: str, certificate_token: str, question: Question, anchor: Anchor) -> Lease:
+    """A lease that was accepted once, read back from disk: the whole chain again, at the time of its issue.
+
+    Whether it is still running is the life cycle's question (`core.lifecycle`), not this one's.
+
+    Raises:
+        MalformedError, TrustError and its kind: the file was damaged, changed or exchanged.
+    """
+    certificate = read(HOST_CERTIFICATE, certificate_token, anchor.keys)
+    lease = read(LEASE, lease_token, VerifyKeys.of([certificate.jwk]))
+    check_certificate(certificate_token, anchor, min(lease.issued_s, certificate.expires_s))
+    _check_same_question(lease, question, certificate)
+    _check_policy(lease, anchor)
+    return lease
+
+
+def refusal_error(refusal: Refusal, anchor: Anchor) -> RefusedError:
+    """A refusal as the error that names it."""
+    policy = anchor.product.policy
+    if refusal.code == CountInsufficientError.code:
+        return CountInsufficientError(
+            count=refusal.count,
+            threshold=refusal.threshold,
+            window_days=policy.count_window_s // DAY_S,
+        )
+    if refusal.code == ClockSkewError.code:
+        return clock_skew(host_s=refusal.issued_s, client_s=refusal.client_time_s, tolerance_s=policy.clock_tolerance_s)
+    return ProductNotCoveredError(edition=refusal.edition)
+
+
+def clock_skew(*, host_s: int, client_s: int, tolerance_s: int) -> ClockSkewError:
+    """The error that shows both clocks."""
+    return ClockSkewError(
+        difference=_span(abs(host_s - client_s)),
+        host_time=utc_text(host_s),
+        client_time=utc_text(client_s),
+        tolerance=_span(tolerance_s),
+    )
+
+
+def utc_text(time_s: int) -> str:
+    """`2026-11-24 09:30:00 UTC`."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _check_same_question(said: Lease | Refusal, question: Question, certificate: HostCertificate) -> None:
+    for field, got, wanted in (
+        ("nonce", said.nonce, question.nonce),
+        ("CMID", said.cmid, question.cmid),
+        ("edition", said.edition, question.edition),
+        ("host id", said.host_id, certificate.host_id),
+    ):
+        if got != wanted:
+            raise AnswerMismatchError(field=field)
+
+
+def _check_policy(lease: Lease, anchor: Anchor) -> None:
+    policy = anchor.product.policy
+    machine_class = anchor.edition(lease.edition).machine_class
+    threshold = policy.thresholds.of(machine_class).minimum
+    interval_s = lease.intervals.renewal_min * 60
+    if lease.count < threshold:
+        raise LeaseInvalidError(reason=f"it was given at count {lease.count}, the policy demands {threshold}")
+    if not lease.issued_s < lease.expires_s <= lease.issued_s + policy.validity_s(machine_class):
+        raise LeaseInvalidError(reason="it lasts longer than an activation may")
+    if not lease.issued_s <= lease.renew_from_s <= lease.renew_until_s <= lease.issued_s + interval_s:
+        raise LeaseInvalidError(reason="its renewal window contradicts its renewal interval")
+
+
+def _span(seconds: int) -> str:
+    hours, minutes = divmod(seconds // 60, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{hours} h {minutes} min" if hours and minutes else f"{hours} h" if hours else f"{minutes} min"

@@ -1,0 +1,455 @@
+"""Everything that can go wrong, in one file: a stable code, the values that matter, and the next step.
+
+An error is raised with its values by name, `CountInsufficientError(count=7, threshold=25, window_days=30)`, and
+formats its own message and hint from them. `code` is what scripts hold on to; `hresult` is the number that Microsoft's
+tools show for the same cause, where there is one; `http_status` is what a host answers with when it cannot sign the
+refusal. The table in `docs/reference/errors.md` is generated from these classes.
+
+Two families from the reader's view: `RefusedError` is a host's considered "no" (exit code 3), everything else is a
+fault to be mended (exit code 1).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class QuorateError(Exception):
+    """The base of all. Never raised itself.
+
+    Attributes:
+        code: stable name, upper case, never reused for another cause.
+        hresult: Microsoft's number for the same cause, or None.
+        http_status: status of the RFC 9457 problem that carries it, when a host answers with one.
+        values: what the message was made from.
+        message, hint: for people; their wording may change.
+    """
+
+    code: ClassVar[str] = "QUORATE_ERROR"
+    hresult: ClassVar[int | None] = None
+    http_status: ClassVar[int] = 500
+    template: ClassVar[str] = "unexpected error"
+    hint_template: ClassVar[str] = "Please report this with the command that led here."
+
+    def __init__(self, **values: object) -> None:
+        self.values = values
+        self.message = self.template.format(**values)
+        self.hint = self.hint_template.format(**values)
+        super().__init__(self.message)
+
+    @property
+    def hresult_text(self) -> str | None:
+        """`0xC004F038` style, or None."""
+        return None if self.hresult is None else f"0x{self.hresult:08X}"
+
+    @classmethod
+    def carried(cls, message: str, hint: str) -> QuorateError:
+        """The same error as another machine told it: its words, our class."""
+        error = cls.__new__(cls)
+        Exception.__init__(error, message)
+        error.values, error.message, error.hint = {}, message, hint
+        return error
+
+
+class RefusedError(QuorateError):
+    """A host that understood the question said no."""
+
+    http_status = 200
+
+
+# --- refusals and faults of an activation host --------------------------------------------------------------------
+
+
+class CountInsufficientError(RefusedError):
+    """S9: fewer machines than the activation threshold. State unchanged; asking is contributing."""
+
+    code = "COUNT_INSUFFICIENT"
+    hresult = 0xC004F038
+    template = "activation count {count} of {threshold}"
+    hint_template = (
+        "{missing} more must contact this host within {window_days} days. "
+        "This client asks again by itself; nothing needs to be done here."
+    )
+
+    def __init__(self, *, count: int, threshold: int, window_days: int = 30) -> None:
+        missing = threshold - count
+        machines = "1 machine" if missing == 1 else f"{missing} machines"
+        super().__init__(count=count, threshold=threshold, missing=machines, window_days=window_days)
+
+
+class HostNotActivatedError(RefusedError):
+    code = "HOST_NOT_ACTIVATED"
+    hresult = 0xC004F041
+    http_status = 503
+    template = "this KMS host is not activated"
+    hint_template = (
+        "On the host: `quorate host install-key KEY`, `quorate host request -o FILE.req`, let the publisher confirm "
+        "it, then `quorate host activate --confirmation FILE.cert`."
+    )
+
+
+class ProductNotCoveredError(RefusedError):
+    code = "PRODUCT_NOT_COVERED"
+    hresult = 0xC004F042
+    template = "this KMS host does not serve edition {edition}"
+    hint_template = (
+        "Ask the publisher for a host key of the product's group, or add the product file to the host: "
+        "`quorate host add-product FILE.product`."
+    )
+
+
+class ClockSkewError(RefusedError):
+    """Clocks more than the tolerance apart; both times are shown, in UTC."""
+
+    code = "CLOCK_SKEW"
+    hresult = 0xC004F06C
+    template = "clocks differ by {difference}: host {host_time}, client {client_time} (tolerance {tolerance})"
+    hint_template = "Set the clock of the machine that is wrong (time zone does not matter), then try again."
+
+
+class RateLimitedError(RefusedError):
+    code = "RATE_LIMITED"
+    http_status = 429
+    template = "too many requests from here; retry in {retry_after_s} s"
+    hint_template = "Wait; the client does so by itself."
+
+
+class HostBusyError(RefusedError):
+    """The queue before the disk is full. Bounded on purpose: a stalled disk must not eat the memory."""
+
+    code = "HOST_BUSY"
+    http_status = 503
+    template = "this KMS host has {waiting} requests waiting and takes no more; retry in {retry_after_s} s"
+    hint_template = (
+        "Wait; the client does so by itself. If it stays: look at the host's disk and `quorate host status`."
+    )
+
+
+class StoreUnavailableError(RefusedError):
+    """The database cannot be written: disk full, locked, read-only. The host recovers by itself."""
+
+    code = "STORE_UNAVAILABLE"
+    http_status = 503
+    template = "this KMS host cannot write its records: {reason}; retry in {retry_after_s} s"
+    hint_template = "On the host: free disk space, or end what locks {path}. The host recovers by itself."
+
+
+class HostStoppingError(RefusedError):
+    code = "HOST_STOPPING"
+    http_status = 503
+    template = "this KMS host is stopping; retry in {retry_after_s} s"
+    hint_template = "Wait; the client does so by itself."
+
+
+class InternalFaultError(QuorateError):
+    code = "INTERNAL_FAULT"
+    http_status = 500
+    template = "the KMS host met an unexpected fault"
+    hint_template = "Look into the host's log for the entry of this moment, and please report it."
+
+
+class MalformedError(QuorateError):
+    """Bytes that are not what they should be. Nothing else may escape a decoder, whatever the bytes."""
+
+    code = "MALFORMED_DOCUMENT"
+    template = "{what}: {reason}"
+    hint_template = "The file is damaged or of another kind. Copy it again from where it was made."
+
+
+class MalformedRequestError(MalformedError):
+    code = "MALFORMED_REQUEST"
+    http_status = 400
+    template = "malformed request: {reason}"
+    hint_template = "The request does not follow protocol version 1; update the client."
+
+
+class UnsupportedVersionError(MalformedError):
+    code = "UNSUPPORTED_VERSION"
+    http_status = 400
+    template = "protocol version {version} is not known here; known: 1"
+    hint_template = "Update the older side."
+
+
+class RequestTooLargeError(QuorateError):
+    code = "REQUEST_TOO_LARGE"
+    http_status = 413
+    template = "the request has more than {body_bytes_max} bytes"
+    hint_template = "An activation request is a few hundred bytes; this was something else."
+
+
+class RequestTimeoutError(QuorateError):
+    code = "REQUEST_TIMEOUT"
+    http_status = 408
+    template = "the request did not arrive within {timeout_s} s"
+    hint_template = "Look at the network between client and host."
+
+
+class NotFoundError(QuorateError):
+    code = "NOT_FOUND"
+    http_status = 404
+    template = "there is nothing at {path}"
+    hint_template = "Clients use POST /v1/activate; see spec/protocol.md."
+
+
+class MethodNotAllowedError(QuorateError):
+    code = "METHOD_NOT_ALLOWED"
+    http_status = 405
+    template = "{path} takes {allowed}"
+    hint_template = "See spec/protocol.md."
+
+
+class UnauthorizedError(QuorateError):
+    code = "UNAUTHORIZED"
+    http_status = 401
+    template = "the administration token is missing or wrong"
+    hint_template = "Send `Authorization: Bearer TOKEN` with the token in {path}."
+
+
+# --- what a client meets on its way to a host ----------------------------------------------------------------------
+
+
+class DnsNameDoesNotExistError(QuorateError):
+    """S27: no SRV record and no host set."""
+
+    code = "DNS_NAME_DOES_NOT_EXIST"
+    hresult = 0x8007232B
+    template = "no KMS host is known: {reason}"
+    hint_template = "Point this client at a host: `quorate client set-host NAME[:PORT]`."
+
+
+class DnsServerFailureError(QuorateError):
+    code = "DNS_SERVER_FAILURE"
+    hresult = 0x8007232A
+    template = "the name server failed: {reason}"
+    hint_template = "Check this machine's DNS settings and the name server."
+
+
+class HostUnreachableError(QuorateError):
+    """S31: names every target tried, each with its reason."""
+
+    code = "HOST_UNREACHABLE"
+    hresult = 0xC004F074
+    template = "no KMS host could be reached: {tried}"
+    hint_template = (
+        "On the host: is `quorate host run` running, and does the firewall let TCP {port} in? "
+        "From here: is the name right, and does it resolve?"
+    )
+
+
+class NotAQuorateHostError(QuorateError):
+    code = "NOT_A_QUORATE_HOST"
+    template = "{host} answered, but not as a KMS host: {reason}"
+    hint_template = "Another service listens there. Check the name and the port."
+
+
+# --- trust ---------------------------------------------------------------------------------------------------------
+
+
+class TrustError(QuorateError):
+    """A document that does not prove what it says."""
+
+
+class BadSignatureError(TrustError):
+    code = "BAD_SIGNATURE"
+    template = "{what}: the signature is not right"
+    hint_template = "The document was changed or forged. Do not use it; get it again from its maker."
+
+
+class UnknownPublisherError(TrustError):
+    code = "UNKNOWN_PUBLISHER"
+    template = "{what} is signed by {kid}, which is none of the publisher's keys here"
+    hint_template = "Use the publisher.jwks that ships with the product, or a document of this publisher."
+
+
+class HostCertificateExpiredError(TrustError):
+    code = "HOST_CERTIFICATE_EXPIRED"
+    template = "the certificate of KMS host {host_id} ended on {expired}"
+    hint_template = "On the host: make a new request (`quorate host request`) and let the publisher confirm it."
+
+
+class HostCertificateNotYetValidError(TrustError):
+    code = "HOST_CERTIFICATE_NOT_YET_VALID"
+    template = "the certificate of KMS host {host_id} begins on {begins}, which is later than now"
+    hint_template = "Check this machine's clock."
+
+
+class HostRevokedError(TrustError):
+    code = "HOST_REVOKED"
+    template = "KMS host {host_id} was revoked by the publisher: {reason}"
+    hint_template = "Ask the publisher for a new host key."
+
+
+class LeaseInvalidError(TrustError):
+    """A lease that breaks the publisher's policy: too few machines, too long, from the future."""
+
+    code = "LEASE_INVALID"
+    template = "the host's lease is not valid: {reason}"
+    hint_template = "The host is faulty or hostile. Tell the administrator; the client keeps the lease it has."
+
+
+class AnswerMismatchError(TrustError):
+    """An answer to another question: a replay, or an answer for somebody else."""
+
+    code = "ANSWER_MISMATCH"
+    template = "the answer is for another question: its {field} is not the one that was asked"
+    hint_template = "Somebody replays old answers, or a proxy mixes them up. The client asks again by itself."
+
+
+class LeaseWrongMachineError(TrustError):
+    code = "LEASE_WRONG_MACHINE"
+    template = "the stored lease was made for another machine"
+    hint_template = "This machine was copied from an image; it takes a new CMID and activates by itself."
+
+
+class LeaseDamagedError(TrustError):
+    code = "LEASE_DAMAGED"
+    template = "the stored lease cannot be read: {reason}"
+    hint_template = "It was set aside as {aside}; the client activates again by itself."
+
+
+class LeaseExpiredError(TrustError):
+    code = "LEASE_EXPIRED"
+    template = "the activation ended on {expired}"
+    hint_template = "Bring this machine to the network of its KMS host, or run `quorate client activate`."
+
+
+class GraceExpiredError(QuorateError):
+    code = "GRACE_EXPIRED"
+    hresult = 0xC004F009
+    template = "the grace period ended on {expired}"
+    hint_template = "Bring this machine to the network of its KMS host, or run `quorate client activate`."
+
+
+class ClockTurnedBackError(TrustError):
+    code = "CLOCK_TURNED_BACK"
+    template = "this machine's clock shows {now}, but it has already been {proven}"
+    hint_template = "Set the clock right. If it is right: one contact with the KMS host proves it."
+
+
+class RearmLimitReachedError(QuorateError):
+    code = "REARM_LIMIT_REACHED"
+    hresult = 0xC004D307
+    template = "rearmed {rearm_limit} times, which is the limit"
+    hint_template = "Activate with the KMS host instead."
+
+
+# --- product keys, publisher, host administration ------------------------------------------------------------------
+
+
+class ProductKeyInvalidError(QuorateError):
+    code = "PRODUCT_KEY_INVALID"
+    hresult = 0xC004F050
+    template = "the product key is not valid: {reason}"
+    hint_template = "Type it again, five groups of five; it never has 0, 1, I, L or O in it."
+
+
+class ProductKeyUnknownError(ProductKeyInvalidError):
+    code = "PRODUCT_KEY_UNKNOWN"
+    template = "the host key ending in {last_five} was not issued by this publisher"
+    hint_template = "It has no typing mistake. Was it issued by another publisher, or by another vault?"
+
+
+class ProductKeyBlockedError(QuorateError):
+    code = "PRODUCT_KEY_BLOCKED"
+    hresult = 0xC004F051
+    template = "the host key ending in {last_five} is blocked: {reason}"
+    hint_template = "Issue a new one: `quorate publisher host-key issue`."
+
+
+class HostKeyUsedUpError(QuorateError):
+    code = "HOST_KEY_USED_UP"
+    hresult = 0xC004C008
+    template = "the host key ending in {last_five} is used up: {used}"
+    hint_template = "Issue another: `quorate publisher host-key issue`. Restoring a backup of a host uses none."
+
+
+class HostKeyMissingError(QuorateError):
+    code = "HOST_KEY_MISSING"
+    template = "no host key is installed here"
+    hint_template = "`quorate host install-key XXXXX-XXXXX-XXXXX-XXXXX-XXXXX`"
+
+
+class WrongConfirmationError(TrustError):
+    code = "WRONG_CONFIRMATION"
+    template = "this confirmation is for another KMS host or another request: {reason}"
+    hint_template = "Each host needs the confirmation of its own request file."
+
+
+class PassphraseError(QuorateError):
+    code = "WRONG_PASSPHRASE"
+    template = "{path} cannot be opened: {reason}"
+    hint_template = "Give the passphrase at the prompt, in QUORATE_PASSPHRASE, or with --passphrase-file FILE."
+
+
+class StateMissingError(QuorateError):
+    code = "STATE_MISSING"
+    template = "there is no {role} in {path}"
+    hint_template = "Make one: `{command}`; or name its folder with --state-dir."
+
+
+class StateExistsError(QuorateError):
+    code = "STATE_EXISTS"
+    template = "there is already a {role} in {path}"
+    hint_template = "Nothing was changed. Use another folder (--state-dir), or move this one away first."
+
+
+class StateInUseError(QuorateError):
+    code = "STATE_IN_USE"
+    template = "{path} is in use by another process{owner}"
+    hint_template = "Only one may run on it. End the other one first."
+
+
+class FilePermissionsError(QuorateError):
+    code = "FILE_PERMISSIONS"
+    template = "{path} may be read by others (mode {mode})"
+    hint_template = "It holds a secret: `chmod {wanted} {path}`, and think about who may have read it."
+
+
+class FileAccessError(QuorateError):
+    code = "FILE_ACCESS"
+    template = "{path}: {reason}"
+    hint_template = "Check that it exists, who owns it, and that the disk is not full or read-only."
+
+
+class SchemaNewerError(QuorateError):
+    code = "SCHEMA_NEWER"
+    template = "{path} was written by a newer version of Quorate (schema {found}, known here: {known})"
+    hint_template = "Nothing was changed. Install the newer version."
+
+
+class PortTakenError(QuorateError):
+    code = "PORT_TAKEN"
+    template = "{address} is taken: {reason}"
+    hint_template = "End the other program (`ss -ltnp`), or choose another port: `quorate host set port N`."
+
+
+class InvalidSettingError(QuorateError):
+    code = "INVALID_SETTING"
+    template = "{name}: {reason}"
+    hint_template = "{allowed}"
+
+
+class InvalidSourceError(QuorateError):
+    """A product.toml that does not say what it must."""
+
+    code = "INVALID_SOURCE"
+    template = "{path}: {reason}"
+    hint_template = "{fix}"
+
+
+class NotKnownError(QuorateError):
+    """A name that is not in a list."""
+
+    code = "NOT_KNOWN"
+    template = "there is no {what} {name}"
+    hint_template = "Known: {known}."
+
+
+def _tree(root: type[QuorateError]) -> list[type[QuorateError]]:
+    return [root, *(below for child in root.__subclasses__() for below in _tree(child))]
+
+
+BY_CODE: dict[str, type[QuorateError]] = {error.code: error for error in reversed(_tree(QuorateError))}
+"""Every error by its code, to name what another machine told us."""
+
+__all__ = sorted({error.__name__ for error in _tree(QuorateError)} | {"BY_CODE"})
