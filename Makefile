@@ -1,0 +1,58 @@
+# Two words a newcomer needs: `make demo` and `make test`. Everything is set up on first use (scripts/bootstrap).
+# A Python of your choice: make clean; make PYTHON=/usr/bin/python3.12 demo
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test lint format docs bench venv clean
+
+help:
+	@echo 'make demo    a publisher, a KMS host and a fleet that activates, until Ctrl-C (ARGS="--clients 40")'
+	@echo 'make test    ruff, mypy --strict and every test; installs what is missing'
+	@echo
+	@echo 'The rest:'
+	@echo 'make venv    .venv alone, .venv/bin/quorate included'
+	@echo 'make lint    ruff and mypy alone'
+	@echo 'make format  let ruff rewrite what it can'
+	@echo 'make docs    write the generated pages of docs/reference again'
+	@echo 'make bench   the benchmark table (ARGS=--json for scripts)'
+	@echo 'make clean   remove .venv and all caches'
+
+demo: $(READY)
+	@$(BIN)/quorate demo $(ARGS)
+
+# Files are spread over two processes; a file stays in one, so fixtures of a file are made once.
+test: lint
+	@scripts/bootstrap system-packages
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/python scripts/make_docs.py
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+venv: $(READY)
+
+# The stamp makes a second `make` cost nothing; a changed lock file sets up again.
+$(READY): pyproject.toml uv.lock scripts/bootstrap
+	@PYTHON='$(PYTHON)' scripts/bootstrap venv
+	@touch $@
+
+clean:
+	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
