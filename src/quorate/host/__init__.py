@@ -1,0 +1,1 @@
+"""The KMS host: counts the machines that ask, decides, and signs its answers."""

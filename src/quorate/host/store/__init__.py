@@ -1,0 +1,1 @@
+"""What a KMS host keeps: one database, one writer, any number of readers."""

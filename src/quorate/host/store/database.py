@@ -1,0 +1,214 @@
+"""One SQLite file: how it is made, opened, brought up to date, written and read, and how its faults are said.
+
+WAL with `synchronous=FULL`: what was committed survives a power cut, and readers never wait for the writer. There is
+one writing connection; readers have their own.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from quorate.errors import FileAccessError, SchemaNewerError, StateExistsError, StateMissingError, StoreUnavailableError
+
+__all__ = ["Database"]
+
+BUSY_TIMEOUT_S: Final = 5  # another process holds the write lock for milliseconds; longer is a fault worth an answer
+RETRY_AFTER_S: Final = 30  # what clients are told while the store cannot be written
+WAL_PAGES: Final = 4000  # 16 MB before a checkpoint: the best worst case at a million records (reference, section 6)
+READERS_MAX: Final = 8
+CACHE_KIB: Final = 16_384
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+_WRITER_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA wal_autocheckpoint={WAL_PAGES}",
+)
+_REASONS = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_BUSY: "another process holds the database locked",
+    sqlite3.SQLITE_LOCKED: "another connection holds the database locked",
+    sqlite3.SQLITE_READONLY: "the database is read-only",
+    sqlite3.SQLITE_IOERR: "the disk gave an I/O error",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+    sqlite3.SQLITE_PERM: "the database may not be opened by this user",
+    sqlite3.SQLITE_CORRUPT: "the database is damaged",
+    sqlite3.SQLITE_NOTADB: "the file is not a database",
+    sqlite3.SQLITE_PROTOCOL: "the database's locks do not work here",
+    sqlite3.SQLITE_NOMEM: "there is not enough memory",
+}
+
+
+class Database:
+    """The file and its connections. Closing it lets go of all of them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer = _engine(path, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, pool_size=1)
+        self._reader = _engine(path, "BEGIN", ("PRAGMA query_only=ON",), pool_size=READERS_MAX)
+
+    @classmethod
+    def create(cls, path: Path) -> Database:
+        """A new, empty database, readable by its owner alone. It appears under its name complete or not at all.
+
+        Raises:
+            StateExistsError: there is a file of that name.
+            FileAccessError: the folder is missing or not writable.
+        """
+        if path.exists():
+            raise StateExistsError(role="KMS host's store", path=path)
+        unfinished = path.with_name(path.name + ".new")
+        try:
+            unfinished.unlink(missing_ok=True)
+            os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            made = cls(unfinished)
+            try:
+                with made.writing() as connection:
+                    _migrate(connection)
+            finally:
+                made.close()  # the last connection to close leaves everything in the one file
+            unfinished.rename(path)
+            _sync_folder(path.parent)
+        except OSError as fault:
+            raise FileAccessError(path=path, reason=fault.strerror) from None
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Database:
+        """The database, brought up to date in one transaction.
+
+        Raises:
+            StateMissingError: there is no such file.
+            SchemaNewerError: written by a newer version; nothing was changed.
+            FileAccessError: a file that is not a host's database.
+            StoreUnavailableError: it has to be brought up to date and cannot be written.
+        """
+        if not path.is_file():
+            raise StateMissingError(role="KMS host", path=path, command="quorate host init")
+        scripts = ScriptDirectory(str(_MIGRATIONS))
+        known = scripts.get_current_head()
+        opened = cls(path)
+        try:
+            with opened.reading() as connection:
+                found = MigrationContext.configure(connection).get_current_revision()
+            if found is None:
+                raise FileAccessError(path=path, reason="it is not the database of a KMS host")
+            if found not in {step.revision for step in scripts.walk_revisions()}:
+                raise SchemaNewerError(path=path, found=found, known=known)
+            if found != known:
+                with opened.writing() as connection:
+                    _migrate(connection)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction, committed and on disk when the block ends; nothing of it is left when the block raises.
+
+        Raises:
+            StoreUnavailableError: the transaction could not be begun or committed. The next one begins afresh, so
+                it works as soon as the cause is gone.
+        """
+        with self._failures(), self._writer.connect() as connection:
+            try:
+                with connection.begin():
+                    yield connection
+            except DBAPIError:
+                # A connection that was opened on a read-only or vanished file stays so: the next call opens anew.
+                connection.invalidate()
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view of the database, on a connection of its own, from any thread. Keep it short.
+
+        Raises:
+            StoreUnavailableError: the database cannot be read.
+        """
+        with self._failures(), self._reader.connect() as connection:
+            try:
+                yield connection
+            except DBAPIError:
+                connection.invalidate()
+                raise
+
+    def close(self) -> None:
+        """Let go of the file. Closing twice does no harm."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Faults of the disk and of locks, said in plain words; faults of ours pass as they are."""
+        try:
+            yield
+        except PoolTimeoutError as fault:
+            raise self._unavailable("all connections are in use") from fault
+        except DBAPIError as fault:
+            code = getattr(fault.orig, "sqlite_errorcode", None)
+            reason = None if code is None else _REASONS.get(code & 0xFF)  # the upper bits only refine
+            if reason is None:
+                raise
+            raise self._unavailable(reason) from fault
+
+    def _unavailable(self, reason: str) -> StoreUnavailableError:
+        return StoreUnavailableError(reason=reason, path=self.path, retry_after_s=RETRY_AFTER_S)
+
+
+def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=BUSY_TIMEOUT_S,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "cached_statements": 512},
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None  # transactions are begun by us, before the first read
+        cursor = raw.cursor()
+        for pragma in (f"PRAGMA cache_size=-{CACHE_KIB}", *pragmas):
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _migrate(connection: Connection) -> None:
+    """All pending steps, in the transaction of `connection`."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

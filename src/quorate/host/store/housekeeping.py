@@ -1,0 +1,94 @@
+"""Removing what no longer counts, in steps short enough that no client waits for them.
+
+S18, S19: a lapsed CMID record has stopped counting by itself; it is removed so that the count's reads stay short and
+the file small. A step walks some thousand keys: keys are read first, then deleted by key (`DELETE .. WHERE key IN
+(SELECT .. LIMIT)` would read the whole table each time; reference, section 6). Call the steps from the writer's
+thread, between batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import bindparam, delete, func, select, tuple_
+
+from quorate.core.count import is_in_window
+from quorate.host.store.batch import Key
+from quorate.host.store.database import Database
+from quorate.host.store.schema import cmid_records, events
+
+__all__ = ["sweep_step", "trim_events_step"]
+
+STEP_KEYS: Final = 4000  # looked at in one step
+STEP_REMOVALS: Final = 500  # removed in one step
+STEP_EVENTS: Final = 4000  # trimmed in one step
+
+_REMOVE = delete(cmid_records).where(
+    cmid_records.c.product_group == bindparam("of_group"),
+    cmid_records.c.cmid == bindparam("of_cmid"),
+    cmid_records.c.last_heard_s == bindparam("heard_s"),  # not if it was heard since it was read
+)
+
+
+def sweep_step(
+    database: Database, cursor: Key | None, now_s: int, window_s: Mapping[str, int], other_window_s: int
+) -> Key | None:
+    """Remove the lapsed records among the next few thousand keys.
+
+    Args:
+        cursor: what the step before returned; None begins at the first key.
+        window_s: per product group the longest count window of its products.
+        other_window_s: for records of groups that are not in `window_s`: products no longer served.
+
+    Returns:
+        Where the next step begins, or None when the walk is done.
+
+    Raises:
+        StoreUnavailableError: nothing was removed; the same step can be tried again.
+    """
+    table = cmid_records.c
+    keys = select(table.product_group, table.cmid, table.last_heard_s).order_by(table.product_group, table.cmid)
+    if cursor is not None:
+        keys = keys.where(tuple_(table.product_group, table.cmid) > tuple_(*cursor))
+    with database.reading() as connection:
+        rows = connection.execute(keys.limit(STEP_KEYS)).all()
+    lapsed: list[dict[str, Any]] = []
+    last: Key | None = None
+    for group, cmid, heard_s in rows:
+        if len(lapsed) == STEP_REMOVALS:
+            break
+        last = Key(group, cmid)
+        if not is_in_window(heard_s, now_s, window_s.get(group, other_window_s)):
+            lapsed.append({"of_group": group, "of_cmid": cmid, "heard_s": heard_s})
+    if lapsed:
+        with database.writing() as connection:
+            connection.execute(_REMOVE, lapsed)
+    is_done = len(rows) < STEP_KEYS and (not rows or last == Key(rows[-1][0], rows[-1][1]))
+    return None if is_done else last
+
+
+def trim_events_step(database: Database, now_s: int, age_max_s: int, number_max: int) -> bool:
+    """Remove some of the oldest events: older than `age_max_s`, or more than the newest `number_max`.
+
+    The newest event always stays, so that numbers are never given twice.
+
+    Returns:
+        Whether there is more to trim.
+
+    Raises:
+        StoreUnavailableError: nothing was removed.
+    """
+    with database.reading() as connection:
+        oldest, newest = connection.execute(select(func.min(events.c.id), func.max(events.c.id))).one()
+        if oldest is None:
+            return False
+        end = min(oldest + STEP_EVENTS, newest)  # this id stays, and all after it
+        young = select(events.c.id).where(events.c.id < end, events.c.time_s > now_s - age_max_s)
+        first_young = connection.execute(young.order_by(events.c.id).limit(1)).scalar()
+    keep_from = min(end, max(end if first_young is None else first_young, newest - number_max + 1))
+    if keep_from <= oldest:
+        return False
+    with database.writing() as connection:
+        connection.execute(delete(events).where(events.c.id < keep_from))
+    return bool(keep_from == end < newest)

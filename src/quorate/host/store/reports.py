@@ -1,0 +1,163 @@
+"""What a host's records say: machines, events, request counters, totals. Read-only, from any thread or process.
+
+Every call is one short read on a connection of its own; it never makes the writer wait. Long lists come in pages.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, func, or_, select, tuple_
+
+from quorate.core.events import HostEvent
+from quorate.core.messages import LicenseStatus
+from quorate.core.policy import MachineClass
+from quorate.host.store.batch import cmid_bytes
+from quorate.host.store.database import Database
+from quorate.host.store.schema import cmid_records, events, request_counters
+
+__all__ = ["PAGE_MAX", "ClientRow", "Reports", "StoredEvent"]
+
+PAGE_MAX = 10_000  # a page of the inventory is a few MB at most
+
+_event_decoder: msgspec.json.Decoder[HostEvent] = msgspec.json.Decoder(HostEvent)
+
+
+@dataclass(frozen=True)
+class ClientRow:
+    """One machine of the inventory. `lease_expires_s` is None while it was never activated by this host."""
+
+    group: str
+    cmid: str
+    machine: str
+    machine_class: MachineClass
+    edition: str
+    status: LicenseStatus
+    vm: bool
+    address: str
+    first_heard_s: int
+    last_heard_s: int
+    requests: int
+    lease_expires_s: int | None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Where the next page begins: `clients(after=rows[-1].key)`."""
+        return self.group, self.cmid
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """One event with its number in the log; numbers only grow."""
+
+    id: int
+    event: HostEvent
+
+
+class Reports:
+    """All readings of one host's database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def clients(
+        self, search: str | None = None, limit: int = 1000, after: tuple[str, str] | None = None
+    ) -> list[ClientRow]:
+        """A page of the inventory, by group and CMID; an empty one is the end.
+
+        Args:
+            search: a part of the machine's name, address, edition or group (any case), or the beginning of its CMID.
+            limit: rows at most, 1 to `PAGE_MAX`.
+            after: the `key` of the last row of the page before.
+        """
+        table = cmid_records.c
+        statement = select(*(table[name] for name in _CLIENT_COLUMNS)).order_by(table.product_group, table.cmid)
+        if after is not None:
+            key = tuple_(table.product_group, table.cmid)
+            statement = statement.where(key > tuple_(after[0], cmid_bytes(after[1])))
+        if search:
+            statement = statement.where(_matches(search))
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.limit(_page(limit))).all()
+        return [_client(row) for row in rows]
+
+    def events(self, event_id: int | None = None, after_id: int | None = None, limit: int = 100) -> list[StoredEvent]:
+        """Events, oldest first: the newest `limit`, or the first `limit` that follow `after_id`.
+
+        Args:
+            event_id: only events of this id, such as 12290.
+        """
+        statement = select(events.c.id, events.c.data).limit(_page(limit))
+        if event_id is not None:
+            statement = statement.where(events.c.event_id == event_id)
+        if after_id is None:
+            statement = statement.order_by(events.c.id.desc())
+        else:
+            statement = statement.where(events.c.id > after_id).order_by(events.c.id)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        found = [StoredEvent(number, _event_decoder.decode(data)) for number, data in rows]
+        return found[::-1] if after_id is None else found
+
+    def requests(self) -> dict[str, int]:
+        """Requests handled since the store was made: `total`, `failed`, and one for each license status."""
+        counted = dict.fromkeys(["total", "failed", *(status.value for status in LicenseStatus)], 0)
+        with self._database.reading() as connection:
+            for name, n in connection.execute(select(request_counters.c.name, request_counters.c.n)):
+                counted[name] = n
+        return counted
+
+    def totals(self, now_s: int, window_s: int) -> dict[tuple[str, MachineClass], int]:
+        """The exact number of machines inside the window, per group and class. Reads every record (0.1 s a million)."""
+        table = cmid_records.c
+        statement = (
+            select(table.product_group, table.machine_class, func.count())
+            .where(table.last_heard_s > now_s - window_s)
+            .group_by(table.product_group, table.machine_class)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        return {(group, MachineClass(machine_class)): number for group, machine_class, number in rows}
+
+
+_CLIENT_COLUMNS = (
+    "product_group",
+    "cmid",
+    "machine",
+    "machine_class",
+    "edition",
+    "status",
+    "vm",
+    "address",
+    "first_heard_s",
+    "last_heard_s",
+    "requests",
+    "lease_expires_s",
+)
+
+
+def _client(row: Any) -> ClientRow:
+    group, cmid, machine, machine_class, edition, status, *rest = row
+    return ClientRow(
+        group, str(uuid.UUID(bytes=cmid)), machine, MachineClass(machine_class), edition, LicenseStatus(status), *rest
+    )
+
+
+def _matches(search: str) -> ColumnElement[bool]:
+    table = cmid_records.c
+    texts = (table.machine, table.address, table.edition, table.product_group)
+    terms: list[ColumnElement[bool]] = [text.icontains(search, autoescape=True) for text in texts]
+    digits = search.replace("-", "").lower()
+    if len(digits) <= 32 and all(digit in "0123456789abcdef" for digit in digits):
+        low, high = bytes.fromhex(digits.ljust(32, "0")), bytes.fromhex(digits.ljust(32, "f"))
+        terms.append(table.cmid.between(low, high))
+    return or_(*terms)
+
+
+def _page(limit: int) -> int:
+    if not 1 <= limit <= PAGE_MAX:
+        raise ValueError(f"a page has 1 to {PAGE_MAX} rows")
+    return limit

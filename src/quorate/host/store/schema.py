@@ -1,0 +1,65 @@
+"""The tables of a KMS host. Migrations make them (`migrations/versions`); a test holds both to the same shape.
+
+Times are seconds since 1970 UTC. CMIDs and links are their 16 bytes, half the size of their text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+__all__ = ["cmid_records", "events", "metadata", "request_counters", "settings"]
+
+metadata = MetaData()
+
+cmid_records = Table(
+    "cmid_records",
+    metadata,
+    # S16: one row for each CMID and product group; the last request's edition and class win.
+    Column("product_group", Text, primary_key=True),
+    Column("cmid", LargeBinary, primary_key=True),
+    Column("machine_class", Text, nullable=False),
+    Column("edition", Text, nullable=False),
+    Column("machine", Text, nullable=False),
+    Column("vm", Boolean(create_constraint=False), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("first_heard_s", BigInteger, nullable=False),
+    Column("last_heard_s", BigInteger, nullable=False),  # S17; no index: it would triple the cost of a renewal
+    Column("requests", BigInteger, nullable=False),
+    # The last lease given: enough to say it again to the same nonce, and to tell a clone by its superseded link.
+    Column("link", LargeBinary),
+    Column("lease_edition", Text),
+    Column("lease_issued_s", BigInteger),
+    Column("lease_expires_s", BigInteger),
+    Column("lease_count", Integer),
+    # Clustered by key: two trees to touch for a new machine instead of three, one for a renewal instead of two.
+    sqlite_with_rowid=False,
+)
+
+# The count reads the machines of a few classes: some classes may be rare in a large fleet.
+Index("cmid_records_by_class", cmid_records.c.product_group, cmid_records.c.machine_class, cmid_records.c.cmid)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("time_s", BigInteger, nullable=False),
+    Column("event_id", Integer, nullable=False),
+    Column("code", Text),  # null when it went well
+    Column("cmid", LargeBinary),
+    Column("data", LargeBinary, nullable=False),  # JSON of a `core.events` struct
+)
+
+request_counters = Table(
+    "request_counters",
+    metadata,
+    Column("name", Text, primary_key=True),  # total, failed, and one for each license status
+    Column("n", BigInteger, nullable=False),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
+)
