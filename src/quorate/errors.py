@@ -307,6 +307,14 @@ class LeaseDamagedError(TrustError):
     hint_template = "It was set aside as {aside}; the client activates again by itself."
 
 
+class LeaseForeignError(TrustError):
+    """A stored lease of another product, edition, CMID or KMS host, put where ours was."""
+
+    code = "LEASE_FOREIGN"
+    template = "the stored lease is not for this installation: its {field} is another"
+    hint_template = "It is not used; the client activates again by itself."
+
+
 class LeaseExpiredError(TrustError):
     code = "LEASE_EXPIRED"
     template = "the activation ended on {expired}"
@@ -349,6 +357,21 @@ class ProductKeyUnknownError(ProductKeyInvalidError):
     hint_template = "It has no typing mistake. Was it issued by another publisher, or by another vault?"
 
 
+class ProductKeyUnprovenError(ProductKeyInvalidError):
+    code = "PRODUCT_KEY_UNPROVEN"
+    template = "the request names the host key ending in {last_five}, but was made without knowing that key"
+    hint_template = (
+        "On the host: `quorate host install-key KEY`, make a new request (`quorate host request -o FILE.req`), "
+        "and confirm that one."
+    )
+
+
+class ProductKeyExpiredError(QuorateError):
+    code = "PRODUCT_KEY_EXPIRED"
+    template = "the host key ending in {last_five} expired on {expired}"
+    hint_template = "Issue a new one: `quorate publisher host-key issue`."
+
+
 class ProductKeyBlockedError(QuorateError):
     code = "PRODUCT_KEY_BLOCKED"
     hresult = 0xC004F051
@@ -387,6 +410,11 @@ class PassphraseError(QuorateError):
     hint_template = "Give the passphrase at the prompt, in QUORATE_PASSPHRASE, or with --passphrase-file FILE."
 
 
+class PassphraseMissingError(PassphraseError):
+    code = "PASSPHRASE_MISSING"
+    template = "{path} needs a passphrase, but {reason}"
+
+
 class StateMissingError(QuorateError):
     code = "STATE_MISSING"
     template = "there is no {role} in {path}"
@@ -415,6 +443,12 @@ class FileAccessError(QuorateError):
     code = "FILE_ACCESS"
     template = "{path}: {reason}"
     hint_template = "Check that it exists, who owns it, and that the disk is not full or read-only."
+
+
+class OutputExistsError(QuorateError):
+    code = "OUTPUT_EXISTS"
+    template = "{path} is already there, with other content"
+    hint_template = "It was left as it is. Choose another name with -o, or move that file away first."
 
 
 class SchemaNewerError(QuorateError):
