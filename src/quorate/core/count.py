@@ -44,8 +44,8 @@ class ActivationCount:
 
     @staticmethod
     def rows_max(threshold: Threshold, batch: int) -> int:
-        """Records to read: each request of the batch may take one away (another class, a rearm), and the count must
-        still be right up to what is shown."""
+        """Records to read: each request of the batch may take two away (its own, by another class, and its previous
+        one, by a rearm), and the count must still be right up to what is shown."""
         return shown_max(threshold) + 2 * batch
 
     def hear(self, cmid: bytes | str, machine_class: MachineClass, previous: bytes | str | None = None) -> None:

@@ -19,7 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from msgspec import Meta
 
-from quorate.core.ids import HostId, MachineName, Nonce, Slug, b64url, unb64url
+from quorate.core.ids import HostId, MachineName, Nonce, ShownText, Slug, b64url, unb64url
 from quorate.core.messages import TimeS, decode_strict, encode
 from quorate.core.policy import MachineClass, Policy
 from quorate.errors import BadSignatureError, MalformedError, UnknownPublisherError
@@ -45,8 +45,13 @@ __all__ = [
 
 ALGORITHM: Final = "Ed25519"
 
-_Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
 _Id16 = Nonce
+
+_P = 2**255 - 19
+_ORDER_8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER_Y = frozenset({0, 1, _P - 1, _ORDER_8_Y, _P - _ORDER_8_Y})
+"""The points of order 1, 2, 4 and 8 by their y. Under such a key anybody can make signatures, and OpenSSL finds them
+good (RFC 8032, section 8.9, leaves the check to the protocol)."""
 
 
 class Jwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -63,10 +68,12 @@ class Jwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
         """The key to verify with.
 
         Raises:
-            MalformedError: not a canonical 32-byte key, or a `kid` that is not its thumbprint.
+            MalformedError: not a canonical 32-byte key, one of small order, or a `kid` that is not its thumbprint.
         """
         try:
-            unb64url(self.x)
+            y = int.from_bytes(unb64url(self.x), "little") % 2**255  # the highest bit is the sign of x
+            if y >= _P or y in _SMALL_ORDER_Y:
+                raise ValueError("it is no key that only its owner can sign with")
             key = OKPKey.import_key({"kty": self.kty, "crv": self.crv, "x": self.x})
         except (ValueError, JoseError) as fault:
             raise MalformedError(what="a public key", reason=str(fault)) from None
@@ -145,7 +152,7 @@ class Edition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One edition of a product: `id` is its activation id."""
 
     id: Slug
-    name: _Text
+    name: ShownText
     machine_class: MachineClass
 
 
@@ -162,10 +169,10 @@ class ProductFile(
     """
 
     v: Literal[1] = 1
-    publisher: _Text
+    publisher: ShownText
     issued_s: TimeS
     product: Slug
-    name: _Text
+    name: ShownText
     group: Slug
     covers: Annotated[tuple[Slug, ...], Meta(max_length=64)] = ()
     service: Annotated[str, Meta(pattern=r"^_[a-z0-9-]{1,15}\._tcp\Z")] = "_quorate._tcp"
@@ -226,16 +233,20 @@ class HostCertificate(
     """`host-certificate+jwt`: the publisher lets the holder of this key sign leases for these product groups."""
 
     v: Literal[1] = 1
-    publisher: _Text
+    publisher: ShownText
     issued_s: TimeS
     expires_s: TimeS
     host_id: HostId
     serial: _Id16
     request_id: _Id16
-    customer: _Text
+    customer: ShownText
     groups: Annotated[tuple[Slug, ...], Meta(min_length=1, max_length=64)]
     key_id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{16}\Z")]
     confirmation: _Confirmation
+
+    def __post_init__(self) -> None:
+        if self.expires_s <= self.issued_s:
+            raise ValueError("a certificate ends after it begins")
 
     @classmethod
     def grant(cls, *, jwk: Jwk, **claims: Any) -> HostCertificate:
@@ -283,8 +294,16 @@ def header_of(kind: DocumentKind[Any], kid: str) -> dict[str, str]:
 
 
 def sign(kind: DocumentKind[_Claims], claims: _Claims, key: SigningKey) -> str:
-    """`claims` as a compact JWS."""
-    return jws.serialize_compact(header_of(kind, key.kid), encode(claims), key._key, algorithms=[ALGORITHM])
+    """`claims` as a compact JWS.
+
+    Raises:
+        MalformedError: the claims break their own bounds, so that nobody could read the document.
+    """
+    payload = encode(claims)
+    decode_strict(kind.decoder, payload, kind.what)
+    token = jws.serialize_compact(header_of(kind, key.kid), payload, key._key, algorithms=[ALGORITHM])
+    _check_length(kind, token)
+    return token
 
 
 def read(kind: DocumentKind[_Claims], token: str, keys: VerifyKeys) -> _Claims:
@@ -329,8 +348,7 @@ def typ_of(token: str) -> str | None:
 
 
 def _split(kind: DocumentKind[Any], token: str) -> tuple[_Header, bytes]:
-    if len(token) > kind.bytes_max:
-        raise MalformedError(what=kind.what, reason=f"it is longer than {kind.bytes_max} bytes")
+    _check_length(kind, token)
     parts = token.split(".")
     if not token.isascii() or len(parts) != 3:
         raise MalformedError(what=kind.what, reason="it is not a compact JWS (three parts with dots between)")
@@ -344,6 +362,11 @@ def _split(kind: DocumentKind[Any], token: str) -> tuple[_Header, bytes]:
     if header.typ != kind.typ:
         raise MalformedError(what=kind.what, reason=f"this is a {header.typ}, expected is a {kind.typ}")
     return header, payload
+
+
+def _check_length(kind: DocumentKind[Any], token: str) -> None:
+    if len(token) > kind.bytes_max:
+        raise MalformedError(what=kind.what, reason=f"it is longer than {kind.bytes_max} bytes")
 
 
 def _check_signature(kind: DocumentKind[Any], token: str, key: OKPKey) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import unicodedata
 import uuid
 from dataclasses import dataclass
 from typing import Annotated
@@ -20,6 +21,7 @@ __all__ = [
     "MachineName",
     "Nonce",
     "ProductKey",
+    "ShownText",
     "Slug",
     "b64url",
     "key_proof",
@@ -48,15 +50,24 @@ Link = Nonce
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z", description="a-z, 0-9, dot, dash; at most 64")]
 """Product, edition and group ids: typed by people, used in file names."""
 
+# Control characters, line separators, and the marks that turn the direction of writing: text from elsewhere must not
+# be able to steer a terminal or to show itself as another text.
+_UNSHOWABLE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+
 MachineName = Annotated[
     str,
     Meta(
-        pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,253}\Z",
+        pattern=rf"^[^{_UNSHOWABLE}]{{1,253}}\Z",
         max_length=253,
         description="host name, no control characters",
     ),
 ]
 """What a machine calls itself: shown to administrators, believed by nobody."""
+
+ShownText = Annotated[
+    str, Meta(min_length=1, max_length=200, pattern=rf"^[^{_UNSHOWABLE}]+\Z", description="one line to be shown")
+]
+"""A name or a sentence of somebody else's, on one line."""
 
 
 def b64url(data: bytes) -> str:
@@ -106,12 +117,14 @@ class ProductKey:
 
     @classmethod
     def parse(cls, typed: str) -> ProductKey:
-        """The key in what was typed: any case, with or without dashes and spaces.
+        """The key in what was typed: any case, with or without dashes and spaces, those that mail programs and word
+        processors make of them included.
 
         Raises:
             ProductKeyInvalidError: with the first reason found; a typo is told from everything else.
         """
-        symbols = "".join(c for c in typed.upper() if c not in " -\t\r\n\u2010\u2011\u2012\u2013\u2014\u2212")
+        # Letter by letter and only within the alphabet: `"ß".upper()` is two letters.
+        symbols = "".join(c.upper() if c.isascii() else c for c in typed if not _is_separator(c))
         strange = sorted({c for c in symbols if c not in _ALPHABET})
         if strange:
             shown = " ".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in strange[:5])
@@ -163,6 +176,11 @@ def key_proof(verifier: bytes, host_id: str, thumbprint: str, request_id: str) -
     """Proof that a host holds a product key, bound to this host, its signing key and this one request."""
     said = f"quorate-host-key-proof:{host_id}:{thumbprint}:{request_id}".encode("ascii")
     return b64url(hmac.new(verifier, said, "sha256").digest())
+
+
+def _is_separator(character: str) -> bool:
+    # Pd: dashes of every length; Zs: spaces; Cf: soft hyphens and zero-width marks.
+    return character in "\t\r\n\u2212" or unicodedata.category(character) in ("Pd", "Zs", "Cf")
 
 
 def _weighted(symbols: str) -> int:

@@ -12,14 +12,20 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from quorate.core.ids import Slug
+
 __all__ = ["DAY_S", "PROFILES", "MachineClass", "Policy", "Threshold", "Thresholds"]
 
 MINUTE_S = 60
 HOUR_S = 3600
 DAY_S = 86_400
 
-Seconds = Annotated[int, Meta(ge=0, le=100 * 366 * DAY_S)]
-Minimum = Annotated[int, Meta(ge=1, le=10_000)]  # a decision reads twice as many rows, so there is a bound
+INTERVAL_MAX_S = 30 * DAY_S  # slmgr's own bound (reference, section 2.1)
+SECONDS_MAX = 100 * 366 * DAY_S
+MINIMUM_MAX = 10_000  # a decision reads twice as many rows, so there is a bound
+
+Seconds = Annotated[int, Meta(ge=0, le=SECONDS_MAX)]
+Minimum = Annotated[int, Meta(ge=1, le=MINIMUM_MAX)]
 
 
 class MachineClass(StrEnum):
@@ -37,6 +43,10 @@ class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counts: Annotated[tuple[MachineClass, ...], Meta(min_length=1, max_length=2)]
 
     def __post_init__(self) -> None:
+        if not 1 <= self.minimum <= MINIMUM_MAX:  # bounds of types are checked when decoding only; this always
+            raise ValueError(f"a threshold is 1 to {MINIMUM_MAX} machines")
+        if not self.counts:
+            raise ValueError("a threshold counts at least one class")
         if MachineClass.EPHEMERAL in self.counts:
             raise ValueError("ephemeral machines never count toward a threshold")
         if len(set(self.counts)) != len(self.counts):
@@ -62,7 +72,7 @@ _BOTH = (MachineClass.SERVER, MachineClass.CLIENT)
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All numbers a publisher decides. Defaults are those of Windows 7 (BEHAVIOUR.md; reference, section 2)."""
 
-    profile: str = "windows-7"
+    profile: Slug = "windows-7"
     thresholds: Thresholds = Thresholds(
         server=Threshold(5, (MachineClass.SERVER,)),  # S6
         client=Threshold(25, _BOTH),  # S7
@@ -79,12 +89,17 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     interval_max_s: Seconds = 30 * DAY_S
 
     def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if name.endswith("_s") and not 0 <= getattr(self, name) <= SECONDS_MAX:
+                raise ValueError(f"{name} is 0 to {SECONDS_MAX} seconds")
+        if not 0 <= self.rearm_limit <= 1000:
+            raise ValueError("a rearm limit is 0 to 1000")
         if self.activation_validity_s < HOUR_S or self.ephemeral_validity_s < HOUR_S:
             raise ValueError("an activation lasts at least an hour")
         if self.count_window_s < HOUR_S:
             raise ValueError("the count window is at least an hour")
-        if not MINUTE_S <= self.interval_min_s <= self.interval_max_s:
-            raise ValueError("the bounds of the intervals contradict each other")
+        if not MINUTE_S <= self.interval_min_s <= self.interval_max_s <= INTERVAL_MAX_S:
+            raise ValueError("the bounds of the intervals contradict each other, or leave 1 minute to 30 days")
 
     def validity_s(self, machine_class: MachineClass) -> int:
         """How long one activation of a machine of this class lasts."""
