@@ -77,11 +77,12 @@ def answer_for(
     """The claims to sign. The same request and decision give the same claims, to the byte."""
     if decided.code is None and covered is not None:
         product, edition = covered
-        renew_from_s, renew_until_s = renewal_window(decided.decided_s, intervals, widening_s)
+        validity_s = product.policy.validity_s(edition.machine_class)
+        renew_from_s, renew_until_s = renewal_window(decided.decided_s, intervals, widening_s, validity_s)
         return Lease(
             host_id=host_id,
             issued_s=decided.decided_s,
-            expires_s=decided.decided_s + product.policy.validity_s(edition.machine_class),
+            expires_s=decided.decided_s + validity_s,
             cmid=request.cmid,
             edition=request.edition,
             nonce=request.nonce,

@@ -78,12 +78,18 @@ LEASE = DocumentKind("lease+jwt", Lease, bytes_max=8192, what="the lease")
 REFUSAL = DocumentKind("refusal+jwt", Refusal, bytes_max=8192, what="the refusal")
 
 
-def renewal_window(issued_s: int, intervals: Intervals, widening_s: int = 0) -> tuple[int, int]:
+def renewal_window(
+    issued_s: int, intervals: Intervals, widening_s: int = 0, validity_s: int | None = None
+) -> tuple[int, int]:
     """When to renew a lease: the last twentieth of the renewal interval, so that a fleet that was activated in one
     minute does not come back in one minute, and nobody comes later than the interval says (S14).
 
     `widening_s` opens the window further to the front: what a busy host asks for. At most half the interval.
+    `validity_s`, how long the lease lasts: a lease shorter than two intervals (ephemeral machines: a day against
+    seven) is renewed at half of its life, as it would otherwise end before it is renewed.
     """
     interval_s = intervals.renewal_min * 60
+    if validity_s is not None:
+        interval_s = min(interval_s, validity_s // 2)
     width_s = min(interval_s // 20 + widening_s, interval_s // 2)
     return issued_s + interval_s - width_s, issued_s + interval_s

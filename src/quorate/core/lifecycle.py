@@ -9,12 +9,15 @@ States are named as Windows names them; numbers and transitions: reference, sect
 from __future__ import annotations
 
 from enum import Enum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from quorate.core.lease import Intervals, Lease
-from quorate.core.messages import LicenseStatus
-from quorate.core.policy import Policy
+from quorate.core.messages import LicenseStatus, TimeS
+from quorate.core.policy import DAY_S, Policy
+from quorate.errors import RearmLimitReachedError
 
 __all__ = ["TRANSITIONS", "USABLE", "Effect", "Event", "Life", "advance", "step", "unlicensed"]
 
@@ -57,7 +60,7 @@ def _common(stay: LicenseStatus) -> _Transitions:
         _E.REFUSED: (stay, (_F.ATTEMPT_AT_RETRY,)),
         _E.UNANSWERED: (stay, (_F.ATTEMPT_AT_RETRY,)),
         _E.REARMED: (_S.INITIAL_GRACE, (_F.START_INITIAL_GRACE, _F.COUNT_REARM, _F.ATTEMPT_NOW)),
-        _E.LEASE_VOID: (_S.INITIAL_GRACE, (_F.START_INITIAL_GRACE, _F.ATTEMPT_NOW)),
+        _E.LEASE_VOID: (stay, (_F.ATTEMPT_NOW,)),  # no new grace: spoiling a file must not buy time
         _E.UNINSTALLED: (_S.UNLICENSED, (_F.NO_DEADLINE, _F.NO_ATTEMPT)),
     }
 
@@ -73,6 +76,8 @@ TRANSITIONS: dict[LicenseStatus, _Transitions] = {
     _S.LICENSED: {
         **_common(_S.LICENSED),  # S23: a refused renewal leaves the lease running
         _E.DEADLINE: (_S.ADDITIONAL_GRACE, (_F.START_ADDITIONAL_GRACE,)),  # S13
+        # As Windows does when the hardware is no longer the activated one (reference, section 8.2).
+        _E.LEASE_VOID: (_S.ADDITIONAL_GRACE, (_F.START_ADDITIONAL_GRACE, _F.ATTEMPT_NOW)),
     },
     _S.ADDITIONAL_GRACE: {
         **_common(_S.ADDITIONAL_GRACE),
@@ -84,6 +89,7 @@ TRANSITIONS: dict[LicenseStatus, _Transitions] = {
 USABLE = frozenset({_S.INITIAL_GRACE, _S.LICENSED, _S.ADDITIONAL_GRACE})
 """States in which the application should do its work. What it does in the others is the publisher's choice."""
 
+RETRY_AFTER_MAX_S = DAY_S  # nobody signs a Retry-After: one forged reply must not silence a client for longer
 JITTER = 0.05  # the last twentieth of an interval, so that machines refused together do not come back together
 
 
@@ -91,10 +97,10 @@ class Life(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Where one client stands. `deadline_s`: when the state ends by itself; `next_attempt_s`: when to ask again."""
 
     status: LicenseStatus
-    deadline_s: int | None = None
-    next_attempt_s: int | None = None
+    deadline_s: TimeS | None = None
+    next_attempt_s: TimeS | None = None
     intervals: Intervals = Intervals()
-    rearms: int = 0
+    rearms: Annotated[int, Meta(ge=0, le=1000)] = 0
 
 
 def unlicensed() -> Life:
@@ -119,15 +125,18 @@ def step(
         chance: a uniformly random number in [0, 1): where in its window the next attempt falls.
         lease: the new lease, with `ACTIVATED`.
         intervals: the host's, with any answer; adopted at once, within the publisher's bounds.
-        retry_after_s: what a busy host asked for; honoured instead of the activation interval.
+        retry_after_s: what a busy host asked for; honoured instead of the activation interval, up to a day.
 
     Raises:
         ValueError: an event this state does not know (our own mistake).
+        RearmLimitReachedError: a rearm beyond the policy's limit.
     """
     if event not in TRANSITIONS[life.status]:
         raise ValueError(f"{event.name} cannot happen in state {life.status.value}")
+    if event is Event.REARMED and life.rearms >= policy.rearm_limit:
+        raise RearmLimitReachedError(rearm_limit=policy.rearm_limit)
     status, effects = TRANSITIONS[life.status][event]
-    adopted = life.intervals if intervals is None else _bounded(intervals, policy)
+    adopted = _bounded(life.intervals if intervals is None else intervals, policy)
     life = msgspec.structs.replace(life, status=status, intervals=adopted)
     for effect in effects:
         life = _apply(life, effect, now_s, policy, chance, lease, retry_after_s)
@@ -167,13 +176,15 @@ def _apply(
         case Effect.ATTEMPT_AT_RETRY:  # S11, S22
             interval_s = life.intervals.activation_min * 60
             if retry_after_s is not None:  # never earlier than asked for
-                wait_s = min(retry_after_s, policy.interval_max_s) * (1 + JITTER * chance)
+                wait_s = min(retry_after_s, RETRY_AFTER_MAX_S) * (1 + JITTER * chance)
             else:
                 wait_s = interval_s * (1 - JITTER * chance)
             return replace(life, next_attempt_s=now_s + max(1, round(wait_s)))
         case Effect.ATTEMPT_AT_RENEWAL:  # S14
             start_s, end_s = _given(lease).renew_from_s, _given(lease).renew_until_s
-            return replace(life, next_attempt_s=start_s + int((end_s - start_s) * chance))
+            # The window is the host's word; the bound is the publisher's (a window opens at half its interval at most).
+            earliest_s = now_s + policy.interval_min_s // 2
+            return replace(life, next_attempt_s=max(earliest_s, start_s + int((end_s - start_s) * chance)))
         case Effect.NO_ATTEMPT:
             return replace(life, next_attempt_s=None)
         case Effect.COUNT_REARM:
@@ -187,5 +198,6 @@ def _given(lease: Lease | None) -> Lease:
 
 
 def _bounded(intervals: Intervals, policy: Policy) -> Intervals:
-    low, high = policy.interval_min_s // 60, policy.interval_max_s // 60
+    low = -(-policy.interval_min_s // 60)  # rounded up: never more often than the policy allows
+    high = max(low, policy.interval_max_s // 60)
     return Intervals(min(max(intervals.activation_min, low), high), min(max(intervals.renewal_min, low), high))
