@@ -5,19 +5,20 @@ Pure: no database here. A batch gives exactly what batches of one would give, in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from quorate.core.count import ActivationCount
 from quorate.core.decision import Asked, Decided, decide_by_count
 from quorate.core.events import RequestHandled
-from quorate.core.ids import link_of, unb64url
+from quorate.core.ids import link_of
 from quorate.core.messages import ActivationRequest
 from quorate.core.policy import Threshold
 from quorate.errors import BY_CODE
 
-__all__ = ["Arrived", "Batch", "CountKey", "Key", "Record", "cmid_bytes", "count_key", "keys_of"]
+__all__ = ["Arrived", "Batch", "CountKey", "Key", "Record", "cmid_bytes", "counts_of", "keys_of"]
 
 
 @dataclass(frozen=True)
@@ -72,81 +73,119 @@ class Record(NamedTuple):
     lease_count: int | None = None
 
 
+@dataclass(frozen=True)
+class _Question:
+    """All requests of one edition in a batch: what they are decided by, and which counts their machines change."""
+
+    count: ActivationCount
+    hearing: tuple[ActivationCount, ...]
+    threshold: int
+    tolerance_s: int
+    validity_s: int
+
+
 class Batch:
     """One batch, decided in memory.
 
     Args:
+        requests: the batch, in order.
         records: the records of all `keys_of` the batch that exist.
-        counts: for each `count_key` of the batch, the count as it stood before it.
+        now_s: when all of it is decided.
     """
 
-    def __init__(self, records: Iterable[Record], counts: dict[CountKey, ActivationCount], now_s: int) -> None:
+    def __init__(self, requests: Sequence[Arrived], records: Iterable[Record], now_s: int) -> None:
+        self._requests = requests
         self._records: dict[Key, Record] = {Key(record.product_group, record.cmid): record for record in records}
-        self._counts = counts
+        self._classes = {key: record.machine_class for key, record in self._records.items()}  # as they are on disk
         self._now_s = now_s
+        self._questions: dict[tuple[int, int], _Question] = {}
         self.changed: set[Key] = set()
         self.events: list[RequestHandled] = []
 
-    def decide(self, arrived: Arrived) -> Decided:
-        """The decision about the next request; its effects are added to `changed` and `events`."""
-        verdict = arrived.verdict
-        if isinstance(verdict, Decided):
-            self.events.append(_event(arrived, verdict, arrived.group, self._now_s))
-            return verdict
-        key = Key(verdict.product.group, cmid_bytes(arrived.request.cmid))
-        self._forget_previous(arrived.request, key)
-        for of, count in self._counts.items():
-            if of.product_group == key.product_group:
-                count.hear(key.cmid, verdict.edition.machine_class, _previous(arrived.request))
+    def takers(self) -> int:
+        """How many requests may take machines away from a count: after a rearm, or when a class changes.
+
+        Usually none; so a count need not read two rows more for each request of the batch
+        (`ActivationCount.rows_max`).
+        """
+        takers, seen = 0, set()
+        for asked in _asked(self._requests):
+            key = Key(asked.product.group, cmid_bytes(asked.request.cmid))
+            on_disk = self._classes.get(key, asked.edition.machine_class)
+            takers += asked.request.previous_cmid is not None or key in seen or on_disk != asked.edition.machine_class
+            seen.add(key)
+        return takers
+
+    def decide(self, counts: Mapping[CountKey, ActivationCount]) -> list[Decided]:
+        """One decision for each request, in order; `changed` and `events` are what it did.
+
+        Args:
+            counts: for each of `counts_of` the batch, the count as it stands, ready to hear all `takers`.
+        """
+        questions: dict[tuple[int, int], _Question] = {}
+        for asked in _asked(self._requests):
+            name = id(asked.product), id(asked.edition)  # the batch keeps both alive; comparing them would cost more
+            if name not in questions:
+                questions[name] = _question(asked, counts)
+        self._questions = questions
+        return [self._decide(arrived) for arrived in self._requests]
+
+    def written(self) -> list[Record]:
+        """The records to write, in the order of their keys: neighbours are written together."""
+        return [self._records[key] for key in sorted(self.changed) if key in self._records]
+
+    def removed(self) -> list[Key]:
+        """The keys of the records to delete before those of `written` are inserted: gone, or of another class now."""
+        return [key for key in sorted(self.changed) if self._is_gone(key)]
+
+    def _decide(self, arrived: Arrived) -> Decided:
+        asked = arrived.verdict
+        if isinstance(asked, Decided):
+            self.events.append(_event(arrived, asked, arrived.group, self._now_s))
+            return asked
+        question = self._questions[id(asked.product), id(asked.edition)]
+        key = Key(asked.product.group, cmid_bytes(asked.request.cmid))
+        previous = _previous(asked.request)
+        if previous is not None and previous != key.cmid:
+            self._forget(Key(key.product_group, previous))
+        for count in question.hearing:
+            count.hear(key.cmid, asked.edition.machine_class, previous)
         before = self._records.get(key)
-        link = unb64url(link_of(arrived.request.cmid, arrived.request.nonce))
-        decided = self._said_before(verdict, before, link)
+        link = _link(asked.request)
+        decided = self._said_before(question, asked, before, link)
         if decided is None:
-            decided = decide_by_count(verdict, self._counts[count_key(verdict)].current, self._now_s)
-        self._records[key] = self._record(arrived, verdict, key, before, decided, link)
+            decided = decide_by_count(asked, question.count.current, self._now_s)
+        lease: tuple[Any, ...]
+        if decided.code is None:
+            expires_s = decided.decided_s + question.validity_s
+            lease = (link, asked.request.edition, decided.decided_s, expires_s, decided.count)
+        else:
+            lease = _NO_LEASE if before is None else before[-len(_NO_LEASE) :]
+        self._records[key] = self._heard(arrived, asked, key, before, lease)
         self.changed.add(key)
         self.events.append(_event(arrived, decided, key.product_group, self._now_s))
         return decided
 
-    def written(self) -> list[Record]:
-        """The records to write, in the order of their keys: two hosts on one database lock in one order."""
-        return [self._records[key] for key in sorted(self.changed) if key in self._records]
-
-    def removed(self) -> list[Key]:
-        """The keys of the records to delete."""
-        return [key for key in sorted(self.changed) if key not in self._records]
-
-    def _forget_previous(self, request: ActivationRequest, key: Key) -> None:
-        """After a rearm the machine is known under its new CMID alone."""
-        previous = _previous(request)
-        if previous is not None and previous != key.cmid:
-            old = Key(key.product_group, previous)
-            if self._records.pop(old, None) is not None:
-                self.changed.add(old)
-
-    def _said_before(self, asked: Asked, before: Record | None, link: bytes) -> Decided | None:
+    def _said_before(self, question: _Question, asked: Asked, before: Record | None, link: bytes) -> Decided | None:
         """The decision of the last lease, when this is the same question again: its answer was lost on the way.
 
         The same edition only, or a client's lease could be turned into a server's; and never below today's threshold.
         """
-        if before is None or before.link != link or before.lease_edition != asked.edition.id:
+        if before is None or before.link != link or before.lease_edition != asked.request.edition:
             return None
         if before.lease_issued_s is None or before.lease_count is None:
             return None
-        policy = asked.product.policy
-        threshold = policy.thresholds.of(asked.edition.machine_class).minimum
-        if abs(self._now_s - before.lease_issued_s) >= policy.clock_tolerance_s or before.lease_count < threshold:
+        is_recent = abs(self._now_s - before.lease_issued_s) < question.tolerance_s
+        if not is_recent or before.lease_count < question.threshold:
             return None
-        return Decided(None, before.lease_count, threshold, before.lease_issued_s)
+        return Decided(None, before.lease_count, question.threshold, before.lease_issued_s)
 
-    def _record(
-        self, arrived: Arrived, asked: Asked, key: Key, before: Record | None, decided: Decided, link: bytes
-    ) -> Record:
-        request, machine_class = arrived.request, asked.edition.machine_class
-        record = Record(
+    def _heard(self, arrived: Arrived, asked: Asked, key: Key, before: Record | None, lease: tuple[Any, ...]) -> Record:
+        request = asked.request
+        return Record(
             key.product_group,
             key.cmid,
-            machine_class.value,
+            asked.edition.machine_class.value,
             request.edition,
             request.machine,
             request.vm,
@@ -155,11 +194,21 @@ class Batch:
             self._now_s if before is None else before.first_heard_s,
             self._now_s,
             1 if before is None else before.requests + 1,
+            *lease,
         )
-        if decided.code is None:
-            expires_s = decided.decided_s + asked.product.policy.validity_s(machine_class)
-            return Record(*record[:11], link, request.edition, decided.decided_s, expires_s, decided.count)
-        return record if before is None else Record(*record[:11], *before[11:])
+
+    def _forget(self, key: Key) -> None:
+        """After a rearm the machine is known under its new CMID alone."""
+        if self._records.pop(key, None) is not None:
+            self.changed.add(key)
+
+    def _is_gone(self, key: Key) -> bool:
+        if key not in self._classes:
+            return False
+        return key not in self._records or self._records[key].machine_class != self._classes[key]
+
+
+_NO_LEASE = (None, None, None, None, None)
 
 
 def cmid_bytes(cmid: str) -> bytes:
@@ -167,27 +216,49 @@ def cmid_bytes(cmid: str) -> bytes:
     return bytes.fromhex(cmid.replace("-", ""))
 
 
-def count_key(asked: Asked) -> CountKey:
-    """The count this request is decided by."""
-    policy = asked.product.policy
-    return CountKey(asked.product.group, policy.thresholds.of(asked.edition.machine_class), policy.count_window_s)
+def counts_of(batch: Iterable[Arrived]) -> set[CountKey]:
+    """The counts that decide the batch."""
+    kinds = {(id(asked.product), id(asked.edition)): asked for asked in _asked(batch)}
+    return {_count_key(asked) for asked in kinds.values()}
 
 
 def keys_of(batch: Iterable[Arrived]) -> set[Key]:
     """The keys of all records that the batch may touch."""
     keys = set()
-    for arrived in batch:
-        if isinstance(arrived.verdict, Asked):
-            group = arrived.verdict.product.group
-            keys.add(Key(group, cmid_bytes(arrived.request.cmid)))
-            previous = _previous(arrived.request)
-            if previous is not None:
-                keys.add(Key(group, previous))
+    for asked in _asked(batch):
+        keys.add(Key(asked.product.group, cmid_bytes(asked.request.cmid)))
+        previous = _previous(asked.request)
+        if previous is not None:
+            keys.add(Key(asked.product.group, previous))
     return keys
+
+
+def _asked(batch: Iterable[Arrived]) -> Iterator[Asked]:
+    return (arrived.verdict for arrived in batch if isinstance(arrived.verdict, Asked))
+
+
+def _count_key(asked: Asked) -> CountKey:
+    policy = asked.product.policy
+    return CountKey(asked.product.group, policy.thresholds.of(asked.edition.machine_class), policy.count_window_s)
+
+
+def _question(asked: Asked, counts: Mapping[CountKey, ActivationCount]) -> _Question:
+    policy, own = asked.product.policy, _count_key(asked)
+    return _Question(
+        count=counts[own],
+        hearing=tuple(count for key, count in counts.items() if key.product_group == own.product_group),
+        threshold=own.threshold.minimum,
+        tolerance_s=policy.clock_tolerance_s,
+        validity_s=policy.validity_s(asked.edition.machine_class),
+    )
 
 
 def _previous(request: ActivationRequest) -> bytes | None:
     return None if request.previous_cmid is None else cmid_bytes(request.previous_cmid)
+
+
+def _link(request: ActivationRequest) -> bytes:
+    return base64.urlsafe_b64decode(link_of(request.cmid, request.nonce) + "==")
 
 
 def _event(arrived: Arrived, decided: Decided, group: str, now_s: int) -> RequestHandled:

@@ -32,8 +32,6 @@ cmid_records = Table(
     Column("lease_issued_s", BigInteger),
     Column("lease_expires_s", BigInteger),
     Column("lease_count", Integer),
-    # Clustered by key: two trees to touch for a new machine instead of three, one for a renewal instead of two.
-    sqlite_with_rowid=False,
 )
 
 # The count reads the machines of a few classes: some classes may be rare in a large fleet.

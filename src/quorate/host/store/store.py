@@ -7,25 +7,25 @@ when it returns. Whoever answers only afterwards never tells a client something 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Select, bindparam, delete, func, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from quorate.core.count import ActivationCount, shown_max
 from quorate.core.decision import Asked, Decided
 from quorate.core.events import HostEvent, RequestHandled
 from quorate.core.messages import encode
 from quorate.core.policy import Threshold
-from quorate.host.store.batch import Arrived, Batch, CountKey, Key, Record, cmid_bytes, count_key, keys_of
+from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes, counts_of, keys_of
 from quorate.host.store.database import Database
 from quorate.host.store.reports import Reports
-from quorate.host.store.schema import cmid_records, events, request_counters, settings
+from quorate.host.store.schema import settings
+from quorate.host.store.statements import Statements, count_of, records_of
 
-__all__ = ["BATCH_MAX", "Arrived", "Store", "heard_cmids"]
+__all__ = ["BATCH_MAX", "Arrived", "Store"]
 
 BATCH_MAX: Final = 256  # larger batches gain nothing more (reference, section 4) and make the first one wait
 SETTING_BYTES_MAX: Final = 65_536
@@ -37,6 +37,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.reports = Reports(database)
+        self._statements = Statements(database.dialect)
 
     @classmethod
     def create(cls, path: Path) -> Store:
@@ -67,9 +68,8 @@ class Store:
         if not batch:
             return []
         with self.database.writing() as connection:
-            work = _read(connection, batch, now_s)
-            decided = [work.decide(arrived) for arrived in batch]
-            _write(connection, work)
+            work, decided = _decide(connection, batch, now_s)
+            _write(connection, self._statements, work)
         return decided
 
     def probe(self, asked: Asked, now_s: int) -> Decided:
@@ -78,9 +78,9 @@ class Store:
         Raises:
             StoreUnavailableError: the database cannot be read.
         """
-        arrived = Arrived(asked.request, "", asked)
         with self.database.reading() as connection:
-            return _read(connection, [arrived], now_s).decide(arrived)
+            _, decided = _decide(connection, [Arrived(asked.request, "", asked)], now_s)
+        return decided[0]
 
     def count(self, group: str, threshold: Threshold, now_s: int, window_s: int) -> int:
         """S16, S18: the activation count as an answer shows it, at most twice the threshold. From any thread.
@@ -88,9 +88,8 @@ class Store:
         Raises:
             StoreUnavailableError: the database cannot be read.
         """
-        counted = heard_cmids(CountKey(group, threshold, window_s), now_s, shown_max(threshold)).subquery()
         with self.database.reading() as connection:
-            return connection.execute(select(func.count()).select_from(counted)).scalar_one()
+            return count_of(connection, CountKey(group, threshold, window_s), now_s, 0).current
 
     def settings(self) -> dict[str, Any]:
         """All settings that were made. From any thread.
@@ -133,82 +132,27 @@ class Store:
             StoreUnavailableError: it was not kept.
         """
         with self.database.writing() as connection:
-            connection.execute(events.insert(), [_event_row(event)])
+            self._statements.insert_events.run(connection, [_event_row(event)])
 
 
-def heard_cmids(key: CountKey, now_s: int, rows_max: int) -> Select[bytes]:
-    """The CMIDs that one count consists of, at most `rows_max` of them.
-
-    Reads the index by class and stops there: as lapsed records are removed all the time (`housekeeping`), this
-    touches about `rows_max` records however large the fleet is.
-    """
-    return (
-        select(cmid_records.c.cmid)
-        .where(
-            cmid_records.c.product_group == key.product_group,
-            cmid_records.c.machine_class.in_([machine_class.value for machine_class in key.threshold.counts]),
-            cmid_records.c.last_heard_s > now_s - key.window_s,
-        )
-        .limit(rows_max)
-    )
+def _decide(connection: Connection, batch: Sequence[Arrived], now_s: int) -> tuple[Batch, list[Decided]]:
+    """The decisions about the batch as the database stands, and what they change; writes nothing."""
+    work = Batch(batch, records_of(connection, keys_of(batch)), now_s)
+    takers = work.takers()
+    counts = {key: count_of(connection, key, now_s, takers) for key in counts_of(batch)}
+    return work, work.decide(counts)
 
 
-def _read(connection: Connection, batch: Sequence[Arrived], now_s: int) -> Batch:
-    """The batch with all it has to know: the records it may touch, and the counts."""
-    counts = {}
-    for key in {count_key(arrived.verdict) for arrived in batch if isinstance(arrived.verdict, Asked)}:
-        rows_max = ActivationCount.rows_max(key.threshold, len(batch))
-        heard = connection.execute(heard_cmids(key, now_s, rows_max)).scalars().all()
-        counts[key] = ActivationCount(key.threshold, heard, len(batch))
-    return Batch(_records(connection, keys_of(batch)), counts, now_s)
-
-
-def _records(connection: Connection, keys: Collection[Key]) -> list[Record]:
-    found: list[Record] = []
-    for group in {key.product_group for key in keys}:
-        rows = connection.execute(
-            _RECORDS_OF_CMIDS, {"group": group, "cmids": [key.cmid for key in keys if key.product_group == group]}
-        )
-        found.extend(Record._make(row) for row in rows)
-    return found
-
-
-def _write(connection: Connection, work: Batch) -> None:
-    removed, written = work.removed(), work.written()
-    if removed:
-        connection.execute(_REMOVE, [{"of_group": key.product_group, "of_cmid": key.cmid} for key in removed])
-    if written:
-        connection.execute(_UPSERT, [record._asdict() for record in written])
-    connection.execute(events.insert(), [_event_row(event) for event in work.events])
+def _write(connection: Connection, statements: Statements, work: Batch) -> None:
+    statements.remove_records.run(connection, work.removed())
+    statements.upsert_records.run(connection, work.written())
+    statements.insert_events.run(connection, [_event_row(event) for event in work.events])
     counted = Counter[str](event.status.value for event in work.events)
     counted["total"] = len(work.events)
     counted["failed"] = sum(event.code is not None for event in work.events)
-    connection.execute(_COUNT_UP, [{"name": name, "n": n} for name, n in sorted(counted.items()) if n])
+    statements.count_up.run(connection, [(name, n) for name, n in sorted(counted.items()) if n])
 
 
-def _event_row(event: HostEvent) -> dict[str, Any]:
-    return {
-        "time_s": event.time_s,
-        "event_id": event.__struct_config__.tag,
-        "code": event.code,
-        "cmid": cmid_bytes(event.cmid) if isinstance(event, RequestHandled) else None,
-        "data": encode(event),
-    }
-
-
-_RECORDS_OF_CMIDS = select(cmid_records).where(
-    cmid_records.c.product_group == bindparam("group"),
-    cmid_records.c.cmid.in_(bindparam("cmids", expanding=True)),
-)
-_REMOVE = delete(cmid_records).where(
-    cmid_records.c.product_group == bindparam("of_group"), cmid_records.c.cmid == bindparam("of_cmid")
-)
-_insert_record = insert(cmid_records)
-_UPSERT = _insert_record.on_conflict_do_update(
-    index_elements=[cmid_records.c.product_group, cmid_records.c.cmid],
-    set_={column.name: _insert_record.excluded[column.name] for column in cmid_records.c if not column.primary_key},
-)
-_insert_counter = insert(request_counters)
-_COUNT_UP = _insert_counter.on_conflict_do_update(
-    index_elements=[request_counters.c.name], set_={"n": request_counters.c.n + _insert_counter.excluded.n}
-)
+def _event_row(event: HostEvent) -> tuple[Any, ...]:
+    cmid = cmid_bytes(event.cmid) if isinstance(event, RequestHandled) else None
+    return event.time_s, event.__struct_config__.tag, event.code, cmid, encode(event)

@@ -29,7 +29,6 @@ def upgrade() -> None:
         Column("lease_issued_s", BigInteger),
         Column("lease_expires_s", BigInteger),
         Column("lease_count", Integer),
-        sqlite_with_rowid=False,
     )
     op.create_index("cmid_records_by_class", "cmid_records", ["product_group", "machine_class", "cmid"])
     op.create_table(
