@@ -1,0 +1,1 @@
+"""The two calibration servers: what a socket costs with nothing behind it."""
