@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import statistics
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from benchmarks.load import Sample
 from benchmarks.measure import GeneratorProcess, Load
 from benchmarks.premises import Host, Site
 from benchmarks.questions import EDITION, cmid_of
+from quorate import Client
 from quorate.core.lease import Lease
 from quorate.core.messages import decode_answer
 from quorate.core.trust import Anchor, Question, accept_answer
@@ -70,6 +72,16 @@ def _cmids_of(database: Path) -> set[bytes]:
         connection.close()
 
 
-def client_status_us(site: Site, host: Host, *, seconds: float) -> float | None:
-    """Median time of `Client.status()` of a client that holds a lease."""
-    return None
+def client_status_us(site: Site, host: Host, *, seconds: float) -> float:
+    """Median time of `Client.status()`, in microseconds, of a client that was activated by `host` just before."""
+    client = Client(product=site.product, trust=site.trust, state_dir=site.folder / "client")
+    client.set_host(f"127.0.0.1:{host.server.port}")
+    if not client.activate().usable:
+        raise RuntimeError("the client was not activated")
+    spent: list[float] = []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begin = time.perf_counter()
+        client.status()
+        spent.append(time.perf_counter() - begin)
+    return round(statistics.median(spent) * 1e6, 1)
