@@ -205,6 +205,15 @@ class UnauthorizedError(QuorateError):
     hint_template = "Send `Authorization: Bearer TOKEN` with the token in {path}."
 
 
+class MisdirectedRequestError(QuorateError):
+    """The `Host` header names another machine: a web page that points a name of its own at this address."""
+
+    code = "MISDIRECTED_REQUEST"
+    http_status = 421
+    template = "administration does not answer for {host}"
+    hint_template = "Use {allowed} in the address."
+
+
 # --- what a client meets on its way to a host ----------------------------------------------------------------------
 
 
@@ -263,12 +272,14 @@ class UnknownPublisherError(TrustError):
 
 class HostCertificateExpiredError(TrustError):
     code = "HOST_CERTIFICATE_EXPIRED"
+    http_status = 503
     template = "the certificate of KMS host {host_id} ended on {expired}"
     hint_template = "On the host: make a new request (`quorate host request`) and let the publisher confirm it."
 
 
 class HostCertificateNotYetValidError(TrustError):
     code = "HOST_CERTIFICATE_NOT_YET_VALID"
+    http_status = 503
     template = "the certificate of KMS host {host_id} begins on {begins}, which is later than now"
     hint_template = "Check this machine's clock."
 
@@ -465,6 +476,7 @@ class PortTakenError(QuorateError):
 
 class InvalidSettingError(QuorateError):
     code = "INVALID_SETTING"
+    http_status = 400
     template = "{name}: {reason}"
     hint_template = "{allowed}"
 
@@ -492,6 +504,7 @@ class DnsPublicationError(QuorateError):
     """An update that failed for a cause that has no class of its own; the base of those that have one."""
 
     code = "DNS_PUBLICATION_FAILED"
+    hresult = 0x80004005
     template = "name server {server} did not take the update of {name}: {reason}"
     hint_template = "Look into the name server's log; or add the record by hand: `quorate host dns record`."
 
@@ -520,6 +533,7 @@ class DnsTargetIsAliasError(DnsPublicationError):
 
 class DnsZoneNotFoundError(DnsPublicationError):
     code = "DNS_ZONE_NOT_FOUND"
+    hresult = 0x8007232B
     template = "no zone was found that could hold {name}: {reason}"
     hint_template = (
         "Check this machine's DNS settings and the domain; "
@@ -531,18 +545,24 @@ class DnsServerUnreachableError(DnsPublicationError):
     """Names every address tried, each with its reason."""
 
     code = "DNS_SERVER_UNREACHABLE"
+    hresult = 0x800705B4
     template = "name server {server} cannot be reached by TCP: {tried}"
-    hint_template = "Is it running, and does the firewall let TCP 53 through? Updates are always sent by TCP."
+    hint_template = (
+        "Is it running, and does the firewall let TCP 53 through? Updates are always sent by TCP. "
+        "Or name another server: `quorate host set dns-server NAME`."
+    )
 
 
 class DnsNotPrimaryError(DnsPublicationError):
     code = "DNS_NOT_PRIMARY"
+    hresult = 0x80072331
     template = "name server {server} is not the primary of the zone that holds {name}: {reason}"
     hint_template = "Name the server that takes updates: `quorate host set dns-server NAME`{primary}."
 
 
 class DnsUpdatesNotOfferedError(DnsPublicationError):
     code = "DNS_UPDATES_NOT_OFFERED"
+    hresult = 0x8007232C
     template = "name server {server} takes no {kind} update of zone {zone} ({rcode})"
     hint_template = (
         "Allow it there, give this host what the zone asks for (`quorate host set dns-tsig-key FILE` or `dns-keytab "
@@ -552,6 +572,7 @@ class DnsUpdatesNotOfferedError(DnsPublicationError):
 
 class DnsKeyRefusedError(DnsPublicationError):
     code = "DNS_KEY_REFUSED"
+    hresult = 0x80072338
     template = "name server {server} does not accept TSIG key {key}: {reason}"
     hint_template = (
         "Name, algorithm and secret must be the same on both sides. Copy the key file from the name server again, then "
@@ -563,12 +584,14 @@ class DnsClockSkewError(DnsPublicationError):
     """A signed update carries its time; name servers allow 5 minutes."""
 
     code = "DNS_CLOCK_SKEW"
+    hresult = 0x8007233A
     template = "this host's clock shows {host_time}, name server {server} shows {server_time}: {difference} apart"
     hint_template = "Set the clock that is wrong; signed updates allow a difference of {fudge_s} s."
 
 
 class DnsNoRightError(DnsPublicationError):
     code = "DNS_NO_RIGHT"
+    hresult = 0x8007232D
     template = "name server {server} does not let {who} change {name} ({rcode})"
     hint_template = "Grant it there, in BIND: {grant}"
 

@@ -1,0 +1,301 @@
+"""Keeps the host's SRV record in every domain: at start, every 24 hours, and when something in it changes.
+
+Each domain is tried on its own, its result is an event (12294 it stands, 12293 it does not, with the cause), and no
+failure ever stops the service. What was published is remembered before it is sent, so that a value that has changed
+since (a new port, a new name, a domain taken off the list) is removed even after a crash in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from quorate.clock import Clock, Entropy
+from quorate.core.events import HostEvent, PublicationFailed, PublicationSucceeded
+from quorate.core.policy import DAY_S
+from quorate.errors import (
+    DnsServerUnreachableError,
+    DnsUpdatesNotOfferedError,
+    InternalFaultError,
+    MalformedError,
+    QuorateError,
+)
+from quorate.host.publication.gss import negotiate
+from quorate.host.publication.locate import Names, Primary
+from quorate.host.publication.record import SrvRecord, decode_records, encode_records
+from quorate.host.publication.settings import PublicationSettings
+from quorate.host.publication.signature import Signature
+from quorate.host.publication.update import apply_change
+
+__all__ = ["REFRESH_S", "DnsPublisher", "DomainResult", "Memory"]
+
+REFRESH_S = DAY_S  # as Microsoft's hosts do; a name server that scavenges waits 7 days by default
+RETRY_FIRST_S = 300  # after a failure, then doubled up to REFRESH_S: at boot the network may come later than we do
+REMEMBERED_PER_NAME = 8
+
+
+class Memory(Protocol):
+    """A text that outlives the process: the host's settings table."""
+
+    def get(self) -> str | None: ...
+
+    def set(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class DomainResult:
+    """What came of one record in one domain.
+
+    Attributes:
+        record: the value that was to be published, or the last one that was to be withdrawn.
+        server, zone: empty when no server was found.
+        error: why it failed; None when it is done.
+        note: what was unusual about a success.
+    """
+
+    action: Literal["publish", "withdraw"]
+    domain: str
+    record: SrvRecord | None
+    time_s: int
+    server: str = ""
+    zone: str = ""
+    is_verified: bool = False
+    note: str = ""
+    error: QuorateError | None = None
+
+
+class DnsPublisher:
+    """One host's DNS publication. Safe to call from several threads; one change runs at a time.
+
+    Args:
+        settings: what to publish; exchange them with `apply`.
+        names: how to find and ask name servers.
+        memory: remembers what was published.
+        record_event: takes each event; what it raises is not caught here.
+    """
+
+    def __init__(
+        self,
+        settings: PublicationSettings,
+        *,
+        names: Names,
+        memory: Memory,
+        clock: Clock,
+        entropy: Entropy,
+        record_event: Callable[[HostEvent], object],
+    ) -> None:
+        self._settings = settings
+        self._names = names
+        self._memory = memory
+        self._clock = clock
+        self._entropy = entropy
+        self._record_event = record_event
+        self._changing = threading.Lock()
+        self._wake = threading.Event()
+        self._is_stopping = False
+        self._due_s = clock.monotonic_s()
+        self._retry_s = RETRY_FIRST_S
+        self._results: tuple[DomainResult, ...] = ()
+
+    @property
+    def results(self) -> tuple[DomainResult, ...]:
+        """The last result of each domain, for `host status`."""
+        return self._results
+
+    def apply(self, settings: PublicationSettings) -> None:
+        """Take new settings; what they change is published by `run` at once."""
+        if settings != self._settings:
+            self._settings = settings
+            self._due_s, self._retry_s = self._clock.monotonic_s(), RETRY_FIRST_S
+            self._wake.set()
+
+    def run(self) -> None:
+        """Publish when it is due, until `stop`: the body of a thread of the service."""
+        while not self._is_stopping:
+            self.publish_if_due()
+            self._clock.wait(self._wake, max(self._due_s - self._clock.monotonic_s(), 1.0))
+            self._wake.clear()
+
+    def stop(self, *, withdraw: bool | None = None) -> tuple[DomainResult, ...]:
+        """End `run`; take the records away when told to, else when the setting says so."""
+        self._is_stopping = True
+        self._wake.set()
+        return self.withdraw() if (self._settings.withdraw_on_stop if withdraw is None else withdraw) else ()
+
+    def publish_if_due(self) -> tuple[DomainResult, ...]:
+        """Publish, if publishing is on (S28) and a day has passed, or something changed, or a retry is due."""
+        if self._is_stopping or not self._settings.enabled or self._clock.monotonic_s() < self._due_s:
+            return ()
+        self._due_s = self._clock.monotonic_s() + REFRESH_S
+        results = self.publish()
+        if any(each.error is not None for each in results):
+            self._due_s = self._clock.monotonic_s() + self._retry_s
+            self._retry_s = min(2 * self._retry_s, REFRESH_S)
+        else:
+            self._retry_s = RETRY_FIRST_S
+        return results
+
+    def publish(self) -> tuple[DomainResult, ...]:
+        """Make every record stand now, one result for each; whether publishing is on or not."""
+        with self._changing:
+            settings = self._settings
+            signatures: dict[str, Signature] = {}
+            try:
+                wanted = settings.records()
+            except QuorateError as error:
+                self._results = (self._told(DomainResult("publish", settings.target, None, self._now(), error=error)),)
+                return self._results
+            results = [self._told(self._publish_one(settings, d.name, r, signatures)) for d, r in wanted]
+            kept = {record.name for _, record in wanted}
+            results += self._withdraw_names(settings, lambda name: name not in kept, signatures)
+            self._results = tuple(results)
+            return self._results
+
+    def withdraw(self) -> tuple[DomainResult, ...]:
+        """Take away every record that is published or was, one result for each name. Other hosts' records stay."""
+        with self._changing:
+            settings = self._settings
+            wanted = settings.records() if settings.target.count(".") >= 2 else ()
+            self._remember(*(record for _, record in wanted))
+            self._results = tuple(self._withdraw_names(settings, lambda _: True, {}))
+            return self._results
+
+    def _publish_one(
+        self, settings: PublicationSettings, domain: str, record: SrvRecord, signatures: dict[str, Signature]
+    ) -> DomainResult:
+        old = [each for each in self._remembered() if each.name == record.name and not each.same_value(record)]
+
+        def act() -> tuple[Primary, str, bool]:
+            note = self._check_target(record)
+            self._remember(record)
+            primary, change_note, is_verified = self._change(settings, signatures, record, old)
+            self._forget(old)
+            return primary, note or change_note, is_verified
+
+        return self._guarded("publish", domain, record, act)
+
+    def _withdraw_names(
+        self, settings: PublicationSettings, is_meant: Callable[[str], bool], signatures: dict[str, Signature]
+    ) -> list[DomainResult]:
+        remembered = self._remembered()
+        results = []
+        for name in dict.fromkeys(each.name for each in remembered if is_meant(each.name)):
+            ours = [each for each in remembered if each.name == name]
+
+            def act(ours: list[SrvRecord] = ours) -> tuple[Primary, str, bool]:
+                done = self._change(settings, signatures, None, ours)
+                self._forget(ours)
+                return done
+
+            domain = name.split(".", 2)[2]
+            results.append(self._told(self._guarded("withdraw", domain, ours[-1], act)))
+        return results
+
+    def _guarded(
+        self,
+        action: Literal["publish", "withdraw"],
+        domain: str,
+        record: SrvRecord,
+        act: Callable[[], tuple[Primary, str, bool]],
+    ) -> DomainResult:
+        try:
+            primary, note, is_verified = act()
+        except QuorateError as fault:
+            error: QuorateError = fault
+        except Exception as fault:  # noqa: BLE001  # a name server's odd bytes must never stop the service
+            error = InternalFaultError()
+            error.add_note(f"{type(fault).__name__}: {fault}")
+        else:
+            return DomainResult(
+                action, domain, record, self._now(), primary.server, primary.zone, is_verified, note, None
+            )
+        return DomainResult(action, domain, record, self._now(), error=error)
+
+    def _change(
+        self,
+        settings: PublicationSettings,
+        signatures: dict[str, Signature],
+        add: SrvRecord | None,
+        remove: Sequence[SrvRecord],
+    ) -> tuple[Primary, str, bool]:
+        primary = self._names.locate(add.name if add is not None else remove[0].name, settings.server)
+        signature = self._signature(settings, primary, signatures)
+        try:
+            change = apply_change(self._names, primary, signature, self._clock, add=add, remove=remove)
+        except DnsUpdatesNotOfferedError:
+            if signature.key is not None or settings.machine_keytab is None or not settings.machine_keytab.exists():
+                raise
+            # What Windows does as well: first without a signature, then as the computer that we are.
+            signature = self._negotiated(settings.machine_keytab, primary, signatures)
+            change = apply_change(self._names, primary, signature, self._clock, add=add, remove=remove)
+        return primary, change.note, change.is_verified
+
+    def _signature(
+        self, settings: PublicationSettings, primary: Primary, signatures: dict[str, Signature]
+    ) -> Signature:
+        if settings.tsig_key is not None:
+            return Signature("TSIG", settings.tsig_key.name, settings.tsig_key.key)
+        if settings.keytab is not None:
+            return self._negotiated(settings.keytab, primary, signatures)
+        return Signature()
+
+    def _negotiated(self, keytab: Path, primary: Primary, signatures: dict[str, Signature]) -> Signature:
+        if primary.service_host not in signatures:
+            signatures[primary.service_host] = negotiate(
+                keytab, primary, self._names, clock=self._clock, entropy=self._entropy
+            )
+        return signatures[primary.service_host]
+
+    def _check_target(self, record: SrvRecord) -> str:
+        try:
+            self._names.check_target(record.target)
+        except DnsServerUnreachableError as unknown:
+            return f"the address of {record.target} could not be checked: {unknown.message}"
+        return ""
+
+    def _told(self, result: DomainResult) -> DomainResult:
+        domain = result.domain.rstrip(".")
+        if result.error is not None:
+            line = f" Record: {result.record.line}" if result.record is not None else ""
+            self._record_event(
+                PublicationFailed(
+                    time_s=result.time_s,
+                    code=result.error.code,
+                    hresult=result.error.hresult or 0x80004005,
+                    domain=domain,
+                    message=f"{result.action}: {result.error.message}. {result.error.hint}{line}",
+                )
+            )
+        elif result.action == "publish":
+            self._record_event(PublicationSucceeded(time_s=result.time_s, domain=domain))
+        return result
+
+    def _remembered(self) -> list[SrvRecord]:
+        text = self._memory.get()
+        try:
+            return list(decode_records(text)) if text else []
+        except MalformedError:
+            return []  # spoilt by hand, or by a newer version: publishing goes on, old values wait for `dns check`
+
+    def _remember(self, *records: SrvRecord) -> None:
+        known = self._remembered()
+        for record in records:
+            same_name = [each for each in known if each.name == record.name and not each.same_value(record)]
+            others = [each for each in known if each.name != record.name]
+            known = [*others, *same_name[1 - REMEMBERED_PER_NAME :], record]
+        self._save(known)
+
+    def _forget(self, records: Sequence[SrvRecord]) -> None:
+        gone = {(each.name, each.value) for each in records}
+        self._save([each for each in self._remembered() if (each.name, each.value) not in gone])
+
+    def _save(self, records: Sequence[SrvRecord]) -> None:
+        text = encode_records(tuple(records))
+        if text != (self._memory.get() or "[]"):
+            self._memory.set(text)
+
+    def _now(self) -> int:
+        return self._clock.now_s()
