@@ -1,0 +1,203 @@
+"""`quorate client`: the commands of a machine that is to be activated."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from quorate.cli.output import JsonFlag, Output, StateDir, exit_code
+from quorate.client.client import Client
+from quorate.client.config import Settings
+from quorate.client.installed import Installed, install, load_anchor, the_one
+from quorate.client.standing import Status
+from quorate.clock import SystemClock
+from quorate.core.messages import LicenseStatus
+from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
+from quorate.errors import QuorateError
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Activate the software on this machine, and look at it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog="Example: quorate client status",
+)
+
+ProductId = Annotated[
+    str | None,
+    typer.Option(
+        "--product-id",
+        envvar="QUORATE_PRODUCT_ID",
+        help="Which product, where several are set up.",
+        show_default="the only one",
+    ),
+]
+
+
+@app.command(epilog="Example: quorate client init --product acme-cad.product --trust publisher.jwks")
+def init(
+    product: Annotated[Path, typer.Option("--product", help="The product file that ships with the software.")],
+    trust: Annotated[Path, typer.Option("--trust", help="The publisher's public keys, publisher.jwks.")],
+    edition: Annotated[
+        str | None, typer.Option("--edition", help="Which edition.", show_default="the first in the product file")
+    ] = None,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Set up a product on this machine. Again with a newer product file: its state stays."""
+    output = Output(as_json)
+    product_id = load_anchor(product, trust).product.product
+    root = folder if folder is not None else Settings.from_environment().root(product_id)
+    client = _client(install(root, product, trust), edition)
+    _show(output, client, client.status())
+    output.say("Next: `quorate client set-host NAME`, then `quorate client activate`.")
+
+
+@app.command(epilog="Example: quorate client activate --json")
+def activate(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+    """Ask the KMS host now. Exit 3: it refused; 1: no answer, or none to be believed."""
+    output = Output(as_json)
+    client = _client(_found(folder, product_id))
+    try:
+        status = client.activate()
+    except QuorateError as error:
+        told = dataclasses.replace(client.status(), code=error.code, message=error.message, hint=error.hint)
+        if as_json:
+            _show(output, client, told)
+        sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
+        raise typer.Exit(exit_code(error)) from None
+    _show(output, client, status)
+
+
+@app.command(epilog="Example: quorate client status --json")
+def status(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+    """Show where this machine stands. Asks nobody."""
+    client = _client(_found(folder, product_id))
+    _show(Output(as_json), client, client.status())
+
+
+@app.command("set-host", epilog="Example: quorate client set-host kms.contoso.example:1688")
+def set_host(
+    host: Annotated[str, typer.Argument(help="Name or address; port 1688 unless said.", metavar="NAME[:PORT]")],
+    folder: StateDir = None,
+    product_id: ProductId = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Ask this KMS host and no other."""
+    output = Output(as_json)
+    client = _client(_found(folder, product_id))
+    _show(output, client, client.set_host(host))
+    output.say("Next: `quorate client activate`; a running agent asks within a minute.")
+
+
+@app.command("clear-host", epilog="Example: quorate client clear-host")
+def clear_host(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+    """Forget the KMS host that was set."""
+    client = _client(_found(folder, product_id))
+    _show(Output(as_json), client, client.clear_host())
+
+
+@app.command(epilog="Example: quorate client rearm")
+def rearm(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+    """Take a new CMID and begin the initial grace anew, as before an image is made of this machine."""
+    client = _client(_found(folder, product_id))
+    _show(Output(as_json), client, client.rearm())
+
+
+@app.command(epilog="Example: quorate client run")
+def run(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+    """Be the agent: activate, renew when it is time to, and go on until SIGTERM or Ctrl-C."""
+    output = Output(as_json)
+    client = _client(_found(folder, product_id))
+    stop = threading.Event()
+
+    def tell(status: Status) -> None:
+        if as_json:
+            output.facts(_facts(status))
+        else:
+            output.say(f"{_local(SystemClock().now_s())}  {status.status.value}: {status.message}")
+
+    def work() -> None:
+        try:
+            client.run(stop, tell)
+        finally:
+            stop.set()
+
+    # The attempt runs beside the main thread: a signal must not wait for a host that is silent for 15 seconds. What is
+    # cut short leaves the record whole, and its question is asked again.
+    agent = threading.Thread(target=work, name="quorate-client", daemon=True)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    agent.start()
+    stop.wait()
+    agent.join(timeout=1)
+
+
+def _found(folder: Path | None, product_id: str | None) -> Installed:
+    return the_one(Settings.from_environment().roots() if folder is None else (folder,), product_id)
+
+
+def _client(found: Installed, edition: str | None = None) -> Client:
+    return Client(found.product_path, found.trust_path, edition=edition, state_dir=found.root)
+
+
+def _facts(status: Status) -> dict[str, Any]:
+    return dataclasses.asdict(status)
+
+
+def _show(output: Output, client: Client, status: Status) -> None:
+    """One object for scripts; for people what they look for first, first."""
+    if output.as_json:
+        output.facts(_facts(status))
+        return
+    now_s = SystemClock().now_s()
+    edition = client.product.edition(status.edition)
+    ends = "" if status.expires_s is None else f" until {_when(status.expires_s, now_s)}"
+    facts: dict[str, Any] = {
+        "product": client.product.name if edition is None else edition.name,
+        "status": f"{_STATUS_WORDS[status.status]}{ends}{'' if status.usable else ', not usable'}",
+    }
+    if status.code is not None:
+        facts["reason"] = f"{status.message} ({status.code})"
+        facts["next step"] = status.hint
+    facts |= {
+        "count": f"{'-' if status.count is None else status.count} of {status.threshold}",
+        "KMS host": status.host,
+        "CMID": status.cmid,
+        "last attempt": None if status.last_attempt_s is None else _when(status.last_attempt_s, now_s),
+        "next attempt": "due now" if status.next_attempt_s <= now_s else _when(status.next_attempt_s, now_s),
+    }
+    output.facts(facts)
+
+
+_STATUS_WORDS = {
+    LicenseStatus.UNLICENSED: "unlicensed",
+    LicenseStatus.INITIAL_GRACE: "initial grace",
+    LicenseStatus.LICENSED: "licensed",
+    LicenseStatus.ADDITIONAL_GRACE: "additional grace",
+    LicenseStatus.NOTIFICATION: "notification: all grace is over",
+}
+
+
+def _when(time_s: int, now_s: int) -> str:
+    """`2027-05-23 09:14 (in 180 days)`, in this machine's time zone."""
+    away_s = abs(time_s - now_s)
+    if away_s >= 2 * DAY_S:
+        span = f"{away_s // DAY_S} days"
+    elif away_s >= 2 * HOUR_S:
+        span = f"{away_s // HOUR_S} hours"
+    else:
+        span = f"{away_s // MINUTE_S} minutes"
+    return f"{_local(time_s)} ({f'in {span}' if time_s > now_s else f'{span} ago'})"
+
+
+def _local(time_s: int) -> str:
+    return datetime.fromtimestamp(time_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,190 @@
+"""The SDK: what an application says to be licensed.
+
+client = Client(product="acme-cad.product", trust="publisher.jwks")
+status = client.status()            # offline, no network, < 1 ms
+if not status.usable:
+    print(status.message, status.hint)
+client.start()                      # renews in the background
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from quorate.client.agent import Agent
+from quorate.client.config import Settings
+from quorate.client.discovery import Target
+from quorate.client.driver import PATIENCE_S, Driver
+from quorate.client.eventlog import ClientEventLog
+from quorate.client.identity import Machine
+from quorate.client.installed import load_anchor
+from quorate.client.keeper import Keeper
+from quorate.client.leasefile import LeaseFile
+from quorate.client.standing import Status
+from quorate.client.state import ClientState
+from quorate.client.transport import Transport, TransportSettings
+from quorate.clock import Clock, Entropy, SystemClock, SystemEntropy
+from quorate.core.documents import ProductFile
+from quorate.errors import FileAccessError, StateInUseError
+
+__all__ = ["Client"]
+
+
+class Client:
+    """One product on this machine.
+
+    Args:
+        product: path of the product file that ships with the software.
+        trust: path of the publisher's `publisher.jwks`.
+        edition: which edition this is; default: the one this machine was set up with, else the first in the file.
+        state_dir: folder of all products' state; default: `QUORATE_STATE_DIR`, else where the platform has it.
+        clock, entropy, machine, transport: this machine's own unless given (tests, simulations).
+
+    Several objects and processes may share one state: attempts are made by one of them at a time.
+
+    Raises:
+        FileAccessError: a file cannot be read.
+        MalformedError, UnknownPublisherError, BadSignatureError: the product file is not this publisher's.
+        NotKnownError: the product has no such edition.
+        InvalidSettingError: an environment variable has a value it cannot have.
+    """
+
+    def __init__(
+        self,
+        product: str | Path,
+        trust: str | Path,
+        *,
+        edition: str | None = None,
+        state_dir: str | Path | None = None,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        machine: Machine | None = None,
+        transport: TransportSettings | None = None,
+    ) -> None:
+        settings = Settings.from_environment()
+        self._anchor = load_anchor(Path(product), Path(trust))
+        if edition is not None:
+            self._anchor.edition(edition)
+        self._clock = clock or SystemClock()
+        self._entropy = entropy or SystemEntropy()
+        product_id = self._anchor.product.product
+        file = LeaseFile((Path(state_dir) if state_dir is not None else settings.root(product_id)) / product_id)
+        here = machine or Machine.here()
+        self._keeper = Keeper(file, self._anchor, edition, here, self._clock, self._entropy)
+        self._driver = Driver(
+            self._keeper,
+            self._anchor,
+            Transport(transport or settings.transport),
+            here,
+            ClientEventLog(file.events_path),
+            self._clock,
+            self._entropy,
+        )
+        self._agent = Agent(self.renew_if_due, self._clock)
+        self._background: tuple[threading.Thread, threading.Event] | None = None
+
+    @property
+    def product(self) -> ProductFile:
+        """What the product file says."""
+        return self._anchor.product
+
+    def status(self) -> Status:
+        """Where this machine stands: offline, without waiting, under a millisecond after the first call.
+
+        Never raises for the network, nor for what is in the state's files or for a disk that cannot be written.
+        """
+        now_s = self._clock.now_s()
+        return self._keeper.standing(now_s).status(now_s, self._anchor)
+
+    def activate(self) -> Status:
+        """Ask the KMS host now (at most 15 s; 20 s more while another process asks).
+
+        Raises:
+            RefusedError and its kind: the host said no. The state is unchanged, and asking has counted.
+            QuorateError: no answer, or none to be believed; `code` says which.
+            FileAccessError: the state cannot be written; a lease that was given is used by this process all the same.
+        """
+        error = self._driver.attempt_now()
+        if error is not None:
+            raise error
+        return self.status()
+
+    def renew_if_due(self) -> Status:
+        """Ask the KMS host if it is time to, and tell the status after it; for an own scheduler.
+
+        Never raises for the network: why an attempt failed is in the status.
+        """
+        # Another process does it at this moment, or another user's agent keeps the record: nothing of ours to do.
+        with contextlib.suppress(StateInUseError, FileAccessError):
+            self._driver.attempt_if_due()
+        return self.status()
+
+    def start(self) -> None:
+        """Renew in the background, in a thread that does not keep the program from ending. Once is enough."""
+        if self._background is not None and self._background[0].is_alive():
+            return
+        stop = threading.Event()
+        thread = threading.Thread(target=self._agent.run, args=(stop,), name="quorate-client", daemon=True)
+        self._background = thread, stop
+        thread.start()
+
+    def stop(self) -> None:
+        """End what `start` began; an attempt under way is finished first (15 s at the most)."""
+        if self._background is not None:
+            thread, stop = self._background
+            stop.set()
+            thread.join(timeout=PATIENCE_S)
+            self._background = None
+
+    def run(self, stop: threading.Event, tell: Callable[[Status], None] | None = None) -> None:
+        """Be the agent: an attempt at once, then whenever it is due, until `stop` is set.
+
+        `tell` is called with the status after every attempt.
+        """
+        self._agent.run(stop, begin=self._attempt_at_start, tell=tell)
+
+    def rearm(self) -> Status:
+        """Take a new CMID and begin the initial grace anew; allowed as often as the publisher says.
+
+        Raises:
+            RearmLimitReachedError: that often it was done.
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        now_s, policy = self._clock.now_s(), self._anchor.product.policy
+        with self._keeper.exclusive(PATIENCE_S):
+            state = self._keeper.standing(now_s, is_locked=True).state
+            self._keeper.keep(state.rearmed(now_s, self._entropy, policy), None)
+        return self.status()
+
+    def set_host(self, host: str) -> Status:
+        """Ask this KMS host from now on, and no other: `NAME[:PORT]`, IPv6 addresses in brackets.
+
+        Raises:
+            InvalidSettingError: that is no name of a host.
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        return self._set_host(Target.parse(host))
+
+    def clear_host(self) -> Status:
+        """Forget the host that was set, and the one that worked last.
+
+        Raises:
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        return self._set_host(None)
+
+    def _set_host(self, target: Target | None) -> Status:
+        now_s = self._clock.now_s()
+        with self._keeper.exclusive(PATIENCE_S):
+            standing = self._keeper.standing(now_s, is_locked=True)
+            changed: ClientState = standing.state.with_host(target, now_s)
+            self._keeper.keep(changed, standing.lease)
+        return self.status()
+
+    def _attempt_at_start(self) -> Status:
+        with contextlib.suppress(StateInUseError):
+            self._driver.attempt_now()
+        return self.status()

@@ -1,0 +1,233 @@
+"""One attempt, from the question to the record: ask, verify, step the life, write it down, log it.
+
+The nonce is written before it is sent and kept until a verified answer of any kind arrives, so that a lost reply, or a
+process that dies meanwhile, asks the same question again and no lineage breaks.
+"""
+
+from __future__ import annotations
+
+from quorate.client.discovery import Target, targets
+from quorate.client.eventlog import ClientEventLog
+from quorate.client.identity import Machine
+from quorate.client.keeper import Keeper
+from quorate.client.standing import Standing
+from quorate.client.transport import Transport
+from quorate.clock import Clock, Entropy
+from quorate.core.events import AnswerReceived, RequestSent
+from quorate.core.lease import Lease, Refusal
+from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, Answer
+from quorate.core.trust import Anchor, Question, accept_answer, refusal_error
+from quorate.errors import FileAccessError, HostUnreachableError, QuorateError
+
+__all__ = ["Driver"]
+
+PATIENCE_S = 20.0  # for another process's attempt, which lasts 15 s with one host at the most
+
+
+class Driver:
+    """Makes the attempts of one installation."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        anchor: Anchor,
+        transport: Transport,
+        machine: Machine,
+        events: ClientEventLog,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._keeper = keeper
+        self._anchor = anchor
+        self._transport = transport
+        self._machine = machine
+        self._events = events
+        self._clock = clock
+        self._entropy = entropy
+
+    def attempt_now(self) -> QuorateError | None:
+        """Ask, whenever it is due. Why it did not go well, or None.
+
+        While another process asks, its result is waited for and taken as this one's. Where nothing can be written the
+        host is asked all the same: a lease it gives is used in memory, and the result is `FileAccessError`.
+
+        Raises:
+            StateInUseError: another process holds the record for longer than an attempt takes.
+        """
+        before = self._keeper.standing(self._clock.now_s()).state.attempts
+        try:
+            with self._keeper.exclusive(PATIENCE_S) as waited:
+                standing = self._keeper.standing(self._clock.now_s(), is_locked=True)
+                if waited and standing.state.attempts != before:
+                    outcome = standing.state.outcome
+                    return None if outcome is None else outcome.error()
+                return self._attempt(standing, unwritable=None)
+        except FileAccessError as fault:
+            return self._attempt(self._keeper.standing(self._clock.now_s()), unwritable=fault)
+
+    def attempt_if_due(self) -> QuorateError | None:
+        """Ask when it is time to. None when it was not, or when it went well.
+
+        Another process that asks at this moment does it for us. Where nothing can be written, nobody is asked: the
+        record belongs to another user's agent, and asking with its CMID would break its lineage.
+
+        Raises:
+            StateInUseError, FileAccessError: as said; nothing was asked.
+        """
+        policy = self._anchor.product.policy
+        now_s = self._clock.now_s()
+        if self._keeper.is_unsaved:
+            self._keeper.save(now_s)
+        if self._keeper.standing(now_s).next_attempt_s(now_s, policy) > now_s:
+            return None
+        with self._keeper.exclusive(0):
+            standing = self._keeper.standing(now_s, is_locked=True)
+            if standing.next_attempt_s(now_s, policy) > now_s:
+                return None
+            return self._attempt(standing, unwritable=None, may_postpone=True)
+
+    def _attempt(
+        self, standing: Standing, *, unwritable: FileAccessError | None, may_postpone: bool = False
+    ) -> QuorateError | None:
+        now_s = self._clock.now_s()
+        standing = Standing(standing.state.asking(self._entropy), standing.lease, standing.proven_s)
+        unwritable = self._keep(standing, unwritable)
+        try:
+            if unwritable is not None and may_postpone and standing.lease is not None:
+                raise unwritable  # a new lease would be lost with this process, and the one on disk be superseded
+            standing, refusal = self._ask_all(standing, now_s)
+        except QuorateError as error:
+            state = standing.state.unanswered(error, now_s, self._chance(), self._anchor.product.policy)
+            self._keep(Standing(state, standing.lease, standing.proven_s), unwritable)
+            return error
+        return refusal or self._keep(standing, unwritable)
+
+    def _ask_all(self, standing: Standing, now_s: int) -> tuple[Standing, QuorateError | None]:
+        """The targets in their order, until one gives a verified answer; with the refusal, if it is one.
+
+        Raises:
+            QuorateError: there was none; the most telling reason.
+        """
+        try:
+            asked = targets(standing.state.host_target(), standing.state.cached_target())
+        except QuorateError as error:
+            self._log_sent(standing, "", now_s, error)
+            raise
+        unreachable: list[str] = []
+        telling: QuorateError | None = None
+        for target in asked:
+            try:
+                return self._ask(standing, target, now_s)
+            except HostUnreachableError as error:
+                unreachable.append(str(error.values["tried"]))
+            except QuorateError as error:
+                telling = telling or error
+        raise telling or HostUnreachableError(tried="; ".join(unreachable), port=asked[0].port)
+
+    def _ask(self, standing: Standing, target: Target, now_s: int) -> tuple[Standing, QuorateError | None]:
+        question = Question(standing.state.cmid, standing.state.edition, standing.state.nonce or "")
+        try:
+            answer = self._transport.activate(target, self._request(standing, question, now_s), now_s)
+        except QuorateError as error:
+            self._log_sent(standing, str(target), now_s, error)
+            raise
+        self._log_sent(standing, str(target), now_s, None)
+        try:
+            said = accept_answer(answer, question, self._anchor, now_s)
+        except QuorateError as error:
+            self._log_received(standing, target, now_s, None, error)
+            raise
+        refusal = refusal_error(said, self._anchor) if isinstance(said, Refusal) else None
+        self._log_received(standing, target, now_s, said, refusal)
+        return self._believe(standing, said, answer, target, now_s), refusal
+
+    def _request(self, standing: Standing, question: Question, now_s: int) -> ActivationRequest:
+        policy = self._anchor.product.policy
+        return ActivationRequest(
+            v=PROTOCOL_VERSION,
+            edition=question.edition,
+            cmid=question.cmid,
+            machine=self._machine.name,
+            status=standing.life_at(now_s, policy).status,
+            time_s=now_s,
+            nonce=question.nonce,
+            expires_in_min=standing.expires_in_min(now_s, policy),
+            vm=self._machine.is_virtual,
+            previous_cmid=standing.state.previous_cmid,
+            link=None if standing.lease is None else standing.lease.link,
+        )
+
+    def _believe(
+        self, standing: Standing, said: Lease | Refusal, answer: Answer, target: Target, now_s: int
+    ) -> Standing:
+        """The standing after a verified answer, which also proves the time."""
+        policy = self._anchor.product.policy
+        state, lease = standing.state, standing.lease
+        self._keeper.believe(said.issued_s)
+        if isinstance(said, Lease):
+            lease = said
+        elif lease is not None and lease.issued_s > said.issued_s + policy.clock_tolerance_s:
+            state, lease = state.without_lease(now_s, policy), None  # made at a time that has not been yet
+        state = state.answered(said, answer, target, now_s, self._chance(), self._anchor)
+        return Standing(state, lease, said.issued_s)
+
+    def _keep(self, standing: Standing, unwritable: FileAccessError | None) -> FileAccessError | None:
+        """Write it; or, where that does not work, go on with it in memory. What was in the way."""
+        if unwritable is None:
+            try:
+                self._keeper.keep(standing.state, standing.lease)
+            except FileAccessError as fault:
+                unwritable = fault
+        if unwritable is not None:
+            self._keeper.keep_in_memory(standing.state, standing.lease)
+        return unwritable
+
+    def _chance(self) -> float:
+        return min(self._entropy.uniform(0.0, 1.0), 0.999_999)
+
+    # --- the event log ---------------------------------------------------------------------------------------------
+
+    def _log_sent(self, standing: Standing, host: str, now_s: int, error: QuorateError | None) -> None:
+        state, policy = standing.state, self._anchor.product.policy
+        edition = self._anchor.edition(state.edition)
+        self._events.record(
+            RequestSent(
+                time_s=now_s,
+                code=None if error is None else error.code,
+                hresult=0 if error is None else error.hresult or 0,
+                host=host,
+                cmid=state.cmid,
+                vm=self._machine.is_virtual,
+                status=standing.life_at(now_s, policy).status,
+                expires_in_min=standing.expires_in_min(now_s, policy),
+                edition=state.edition,
+                threshold=policy.thresholds.of(edition.machine_class).minimum,
+                message="" if error is None else error.message,
+            )
+        )
+
+    def _log_received(
+        self,
+        standing: Standing,
+        target: Target,
+        now_s: int,
+        said: Lease | Refusal | None,
+        error: QuorateError | None,
+    ) -> None:
+        """`said` is None for an answer that proved nothing."""
+        self._events.record(
+            AnswerReceived(
+                time_s=now_s,
+                code=None if error is None else error.code,
+                hresult=0 if error is None else error.hresult or 0,
+                host=str(target),
+                host_id="" if said is None else said.host_id,
+                cmid=standing.state.cmid,
+                activated=isinstance(said, Lease),
+                count=0 if said is None else said.count,
+                threshold=0 if said is None else said.threshold,
+                activation_interval_min=0 if said is None else said.intervals.activation_min,
+                renewal_interval_min=0 if said is None else said.intervals.renewal_min,
+                message="" if error is None else error.message,
+            )
+        )

@@ -1,0 +1,162 @@
+"""Where a client stands at a given moment: its record, its verified lease and its clock become a `Status`. Pure.
+
+The highest time ever proven bounds the clock: time before it, beyond the policy's clock tolerance, is not believed.
+The state is then shown as of the proven time and is not usable, until the clock is right or a host proves it so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from quorate.client.state import ClientState
+from quorate.core import lifecycle
+from quorate.core.lease import Lease
+from quorate.core.lifecycle import USABLE, Life
+from quorate.core.messages import LicenseStatus
+from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S, Policy
+from quorate.core.trust import Anchor, utc_text
+from quorate.errors import ClockTurnedBackError, GraceExpiredError, LeaseExpiredError, QuorateError
+
+__all__ = ["Standing", "Status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the application is told; the same fields as `quorate client status --json`.
+
+    Attributes:
+        status: `unlicensed`, `initial_grace`, `licensed`, `additional_grace` or `notification`.
+        usable: whether the software should do its work without reserve.
+        code: why it is not all well (stable, `quorate.errors`), None when it is.
+        message, hint: for people; never empty.
+        expires_s: when the present state ends by itself, seconds since 1970 UTC; None when it does not.
+        host: the KMS host set by hand, else the one that worked last.
+        count, threshold: as the host said last; before that, the count is None and the threshold the policy's.
+        last_attempt_s, next_attempt_s: seconds since 1970 UTC.
+    """
+
+    status: LicenseStatus
+    usable: bool
+    code: str | None
+    message: str
+    hint: str
+    expires_s: int | None
+    cmid: str
+    edition: str
+    host: str | None
+    count: int | None
+    threshold: int
+    last_attempt_s: int | None
+    next_attempt_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A record whose lease was verified, and the highest time that was ever proven beside it."""
+
+    state: ClientState
+    lease: Lease | None
+    proven_s: int
+
+    def is_turned_back(self, now_s: int, policy: Policy) -> bool:
+        """Whether `now_s` is a time that is over, beyond the tolerance."""
+        return now_s < self.proven_s - policy.clock_tolerance_s
+
+    def life_at(self, now_s: int, policy: Policy) -> Life:
+        """The life at `now_s`, or at the proven time when `now_s` is not believed."""
+        at_s = self.proven_s if self.is_turned_back(now_s, policy) else now_s
+        life = self.state.life
+        if self.lease is not None:  # signed, unlike what stands beside it
+            deadline_s = self.lease.expires_s
+        else:  # a grace of more than a grace is a mistake, or a clock that was wrong when it began
+            is_initial = life.status is LicenseStatus.INITIAL_GRACE
+            grace_s = policy.initial_grace_s if is_initial else policy.additional_grace_s
+            deadline_s = min(life.deadline_s or 0, self.proven_s + grace_s)
+        life = msgspec.structs.replace(life, deadline_s=deadline_s)
+        return lifecycle.advance(life, at_s, policy)
+
+    def next_attempt_s(self, now_s: int, policy: Policy) -> int:
+        """When to ask: as the life says, or now, when the clock was turned back and nobody was asked since."""
+        appointed_s = self.state.life.next_attempt_s or 0
+        last_s = self.state.last_attempt_s
+        if last_s is not None and last_s > now_s + policy.clock_tolerance_s:
+            return now_s
+        if self.is_turned_back(now_s, policy):
+            interval_s = self.state.life.intervals.activation_min * MINUTE_S
+            was_asked = last_s is not None and last_s <= now_s < last_s + interval_s
+            return appointed_s if was_asked else now_s
+        return appointed_s
+
+    def expires_in_min(self, now_s: int, policy: Policy) -> int:
+        """Minutes until the present state ends, as a request says them; 0 when it does not end."""
+        deadline_s = self.life_at(now_s, policy).deadline_s
+        return 0 if deadline_s is None else min(max(deadline_s - now_s, 0) // MINUTE_S, 5_256_000)
+
+    def status(self, now_s: int, anchor: Anchor) -> Status:
+        """What to tell the application."""
+        policy = anchor.product.policy
+        state = self.state
+        life = self.life_at(now_s, policy)
+        code, message, hint = self._words(life, now_s, policy)
+        threshold = state.threshold
+        if threshold is None:
+            threshold = policy.thresholds.of(anchor.edition(state.edition).machine_class).minimum
+        return Status(
+            status=life.status,
+            usable=life.status in USABLE and not self.is_turned_back(now_s, policy),
+            code=code,
+            message=message,
+            hint=hint,
+            expires_s=life.deadline_s,
+            cmid=state.cmid,
+            edition=state.edition,
+            host=state.host or state.cached_host,
+            count=state.count,
+            threshold=threshold,
+            last_attempt_s=state.last_attempt_s,
+            next_attempt_s=self.next_attempt_s(now_s, policy),
+        )
+
+    def _words(self, life: Life, now_s: int, policy: Policy) -> tuple[str | None, str, str]:
+        if self.is_turned_back(now_s, policy):
+            return _told(ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(self.proven_s)))
+        outcome = self.state.outcome
+        ended_s = self.state.life.deadline_s or 0
+        if life.status is LicenseStatus.NOTIFICATION:
+            if self.lease is not None:
+                ended_s = self.lease.expires_s + policy.additional_grace_s
+            return self._over(GraceExpiredError(expired=utc_text(ended_s)))
+        if life.status is LicenseStatus.ADDITIONAL_GRACE and self.lease is not None:
+            code, message, hint = self._over(LeaseExpiredError(expired=utc_text(self.lease.expires_s)))
+            return code, f"{message} ({_left(life, now_s)} of additional grace left)", hint
+        if outcome is not None:
+            return outcome.code, outcome.message, outcome.hint
+        if life.status is LicenseStatus.LICENSED:
+            return None, f"activated until {utc_text(life.deadline_s or 0)}", "It renews by itself; nothing to be done."
+        return (
+            None,
+            f"not activated; {_left(life, now_s)} of {life.status.value.replace('_', ' ')} left",
+            "`quorate client activate`, or let `quorate client run` do it.",
+        )
+
+    def _over(self, error: QuorateError) -> tuple[str, str, str]:
+        """Something has ended; the last failure, where there is one, says why and what to do."""
+        outcome = self.state.outcome
+        if outcome is None:
+            return _told(error)
+        return error.code, f"{error.message}; last attempt: {outcome.message}", outcome.hint
+
+
+def _told(error: QuorateError) -> tuple[str, str, str]:
+    return error.code, error.message, error.hint
+
+
+def _left(life: Life, now_s: int) -> str:
+    rest_s = max((life.deadline_s or now_s) - now_s, 0)
+    if rest_s >= 2 * DAY_S:
+        return f"{rest_s // DAY_S} days"
+    if rest_s >= 2 * HOUR_S:
+        return f"{rest_s // HOUR_S} hours"
+    return f"{rest_s // MINUTE_S} minutes"

@@ -1,0 +1,230 @@
+"""What a client keeps on disk, as one frozen record, and every change it can go through. Pure.
+
+The record itself is not signed, so nothing in it is believed that the lease inside can prove better: a record with a
+lease is Licensed until that lease ends, one without is in a grace. What follows from the time alone is never stored:
+a clock that was wrong for a day leaves no mark.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from quorate.client.discovery import Target
+from quorate.client.identity import Machine, MachineMark
+from quorate.clock import Entropy
+from quorate.core import lifecycle
+from quorate.core.ids import Cmid, Nonce, Slug, b64url, new_cmid
+from quorate.core.lease import Lease, Refusal
+from quorate.core.lifecycle import Event, Life
+from quorate.core.messages import Answer, Count, LicenseStatus, TimeS, decode_strict
+from quorate.core.policy import Policy
+from quorate.core.trust import Anchor, refusal_error
+from quorate.errors import BY_CODE, CountInsufficientError, InvalidSettingError, MalformedError, QuorateError
+
+__all__ = ["STATE_BYTES_MAX", "ClientState", "Outcome", "decode_state", "fresh"]
+
+STATE_BYTES_MAX = 64 * 1024  # a usual one has 4 KiB
+
+_WITH_LEASE = frozenset({LicenseStatus.LICENSED})
+_WITHOUT_LEASE = frozenset({LicenseStatus.INITIAL_GRACE, LicenseStatus.ADDITIONAL_GRACE})  # the latter: a void lease
+
+_Token = Annotated[str, Meta(max_length=8192)]
+_Words = Annotated[str, Meta(max_length=2000)]
+_HostText = Annotated[str, Meta(max_length=300)]
+
+
+class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the last attempt, or the reading of the last record, did not go well."""
+
+    code: Annotated[str, Meta(max_length=64)]
+    message: _Words
+    hint: _Words
+
+    @classmethod
+    def of(cls, error: QuorateError) -> Outcome:
+        return cls(error.code, error.message[:2000], error.hint[:2000])
+
+    def error(self) -> QuorateError:
+        """The error that this outcome was."""
+        return BY_CODE.get(self.code, QuorateError).carried(self.message, self.hint)
+
+
+class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One installation of one product (`client.json`).
+
+    Attributes:
+        previous_cmid: the CMID before a rearm, until a host has heard of it.
+        lease_nonce: of the question that the lease answered.
+        nonce: of the question that no host has answered yet; None when there is none.
+        host: set by hand; cached_host: the one that worked last. As `Target` reads them.
+        attempts: how many there were, so that a waiting process sees that another one has asked.
+        outcome: None when the last attempt went well, or there was none.
+        proven_s: the time that is known to have been reached, from leases, hosts' answers and this machine's clock.
+    """
+
+    v: Literal[1] = 1
+    product: Slug
+    edition: Slug
+    cmid: Cmid
+    previous_cmid: Cmid | None = None
+    life: Life
+    lease: _Token | None = None
+    host_certificate: _Token | None = None
+    lease_nonce: Nonce | None = None
+    nonce: Nonce | None = None
+    machine: MachineMark | None = None
+    host: _HostText | None = None
+    cached_host: _HostText | None = None
+    attempts: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    last_attempt_s: TimeS | None = None
+    outcome: Outcome | None = None
+    count: Count | None = None
+    threshold: Count | None = None
+    proven_s: TimeS
+
+    def host_target(self) -> Target | None:
+        return None if self.host is None else Target.parse(self.host)
+
+    def cached_target(self) -> Target | None:
+        return None if self.cached_host is None else Target.parse(self.cached_host)
+
+    # --- changes ---------------------------------------------------------------------------------------------------
+
+    def asking(self, entropy: Entropy) -> ClientState:
+        """With a nonce to ask with: the pending one, so that a lost reply makes no second question, or a new one."""
+        return self if self.nonce is not None else _replace(self, nonce=b64url(entropy.token(16)))
+
+    def answered(
+        self, said: Lease | Refusal, answer: Answer, target: Target, now_s: int, chance: float, anchor: Anchor
+    ) -> ClientState:
+        """After a verified answer: the host's intervals adopted, its time believed, also when it is before ours."""
+        policy = anchor.product.policy
+        is_heard = isinstance(said, Lease) or said.code == CountInsufficientError.code  # other refusals leave no record
+        state = _replace(
+            self,
+            nonce=None,
+            previous_cmid=None if is_heard else self.previous_cmid,
+            cached_host=str(target),
+            attempts=self.attempts + 1,
+            last_attempt_s=now_s,
+            count=said.count if is_heard else self.count,
+            threshold=said.threshold if is_heard else self.threshold,
+            proven_s=said.issued_s,
+        )
+        if isinstance(said, Refusal):
+            life = lifecycle.step(self.life, Event.REFUSED, now_s, policy, chance=chance, intervals=said.intervals)
+            return _replace(state, life=life, outcome=Outcome.of(refusal_error(said, anchor)))
+        life = lifecycle.step(
+            self.life, Event.ACTIVATED, now_s, policy, chance=chance, lease=said, intervals=said.intervals
+        )
+        return _replace(
+            state,
+            life=life,
+            lease=answer.answer,
+            host_certificate=answer.host_certificate,
+            lease_nonce=said.nonce,
+            outcome=None,
+        )
+
+    def unanswered(self, error: QuorateError, now_s: int, chance: float, policy: Policy) -> ClientState:
+        """After an attempt without a verified answer. The nonce stays: that host may have counted us."""
+        told = error.values.get("retry_after_s")
+        retry_after_s = told if isinstance(told, int) else None
+        life = lifecycle.step(
+            self.life, Event.UNANSWERED, now_s, policy, chance=chance, retry_after_s=retry_after_s or None
+        )
+        return _replace(self, life=life, attempts=self.attempts + 1, last_attempt_s=now_s, outcome=Outcome.of(error))
+
+    def with_outcome(self, error: QuorateError) -> ClientState:
+        return _replace(self, outcome=Outcome.of(error))
+
+    def rearmed(self, now_s: int, entropy: Entropy, policy: Policy) -> ClientState:
+        """A new CMID and a new initial grace; the host is told which record the new one replaces."""
+        is_known = self.previous_cmid is None or self.nonce is not None  # a host may have heard the present CMID
+        return _replace(
+            self,
+            cmid=new_cmid(entropy.token(16)),
+            previous_cmid=self.cmid if is_known else self.previous_cmid,
+            life=lifecycle.step(self.life, Event.REARMED, now_s, policy),
+            lease=None,
+            host_certificate=None,
+            lease_nonce=None,
+            nonce=None,
+            outcome=None,
+        )
+
+    def without_lease(self, now_s: int, policy: Policy) -> ClientState:
+        """The lease is void; the installation stays the same, and so does its CMID. What was over stays over."""
+        life = self.life
+        if life.status is LicenseStatus.LICENSED and life.deadline_s is not None and life.deadline_s <= now_s:
+            life = lifecycle.step(life, Event.DEADLINE, life.deadline_s, policy)
+        life = lifecycle.step(life, Event.LEASE_VOID, now_s, policy)
+        return _replace(self, life=life, lease=None, host_certificate=None, lease_nonce=None)
+
+    def as_another(self, machine: Machine, now_s: int, entropy: Entropy, policy: Policy) -> ClientState:
+        """Another installation than the one whose record this was: its own CMID, no lease, nothing of that one's
+        lineage. Grace and rearms stay used."""
+        return _replace(
+            self.without_lease(now_s, policy),
+            cmid=new_cmid(entropy.token(16)),
+            previous_cmid=None,
+            nonce=None,
+            machine=machine.mark(b64url(entropy.token(16))),
+        )
+
+    def with_edition(self, edition: str) -> ClientState:
+        return _replace(self, edition=edition, nonce=None)
+
+    def with_host(self, target: Target | None, now_s: int) -> ClientState:
+        """Another host set by hand, or none. What was cached is forgotten, and it is time to ask."""
+        return _replace(
+            self,
+            host=None if target is None else str(target),
+            cached_host=None,
+            life=_replace(self.life, next_attempt_s=now_s),
+        )
+
+
+_replace = msgspec.structs.replace
+_decoder = msgspec.json.Decoder(ClientState)
+
+
+def fresh(anchor: Anchor, edition: str, machine: Machine, now_s: int, entropy: Entropy) -> ClientState:
+    """A new installation, at the beginning of its initial grace."""
+    return ClientState(
+        product=anchor.product.product,
+        edition=edition,
+        cmid=new_cmid(entropy.token(16)),
+        life=lifecycle.step(lifecycle.unlicensed(), Event.INSTALLED, now_s, anchor.product.policy),
+        machine=machine.mark(b64url(entropy.token(16))),
+        proven_s=now_s,
+    )
+
+
+def decode_state(data: bytes) -> ClientState:
+    """The record in `data`.
+
+    Raises:
+        MalformedError: whatever is wrong with the bytes, or with what they say.
+    """
+    if len(data) > STATE_BYTES_MAX:
+        raise MalformedError(what="client.json", reason=f"it is longer than {STATE_BYTES_MAX} bytes")
+    state = decode_strict(_decoder, data, "client.json")
+    try:
+        state.host_target(), state.cached_target()
+    except InvalidSettingError as fault:
+        raise MalformedError(what="client.json", reason=fault.message) from None
+    if len({state.lease is None, state.host_certificate is None, state.lease_nonce is None}) != 1:
+        raise MalformedError(what="client.json", reason="of lease, certificate and nonce, one is missing")
+    life = state.life
+    if life.status not in (_WITHOUT_LEASE if state.lease is None else _WITH_LEASE):
+        raise MalformedError(
+            what="client.json",
+            reason=f"it says {life.status.value}, with{'out' if state.lease is None else ''} a lease",
+        )
+    if life.deadline_s is None or life.next_attempt_s is None:
+        raise MalformedError(what="client.json", reason="it does not say until when")
+    return state

@@ -1,0 +1,276 @@
+"""One question to one KMS host over HTTP, with every wait and size bounded; each way to fail is its own error.
+
+Nothing that arrives here is believed: `core.trust` decides that. A fault report of a host (problem details) is not
+signed, so only those codes pass that a host cannot sign, and its words are cleaned before people see them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, ReadTimeoutError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Url, parse_url
+
+from quorate.client.discovery import Target
+from quorate.core.messages import (
+    ANSWER_BYTES_MAX,
+    ActivationRequest,
+    Answer,
+    Problem,
+    decode_answer,
+    decode_problem,
+    encode,
+)
+from quorate.errors import (
+    FileAccessError,
+    HostUnreachableError,
+    InvalidSettingError,
+    MalformedError,
+    NotAQuorateHostError,
+    QuorateError,
+    TrustError,
+)
+
+__all__ = ["Transport", "TransportSettings"]
+
+PATH = "/v1/activate"
+RETRY_AFTER_S_MAX = 86_400  # an unsigned word must not silence a client for longer than a day
+WORDS_MAX = 500
+
+
+@dataclass(frozen=True)
+class TransportSettings:
+    """How to connect. An exchange ends `total_timeout_s` after its start, whatever the host does; looking up the name
+    is the operating system's, with its own limits."""
+
+    is_https: bool = False
+    ca_file: Path | None = None
+    proxy: str | None = None
+    connect_timeout_s: float = 5.0
+    total_timeout_s: float = 15.0
+
+
+class Transport:
+    """Asks hosts. A fresh connection each time: attempts are hours apart.
+
+    Raises:
+        InvalidSettingError: the proxy's address is none.
+        FileAccessError: the file of authorities cannot be read.
+    """
+
+    def __init__(self, settings: TransportSettings | None = None) -> None:
+        self._settings = settings or TransportSettings()
+        self._proxy = None if self._settings.proxy is None else _proxy_of(self._settings.proxy)
+        self._tls = _tls(self._settings.ca_file) if self._settings.is_https else None
+
+    def activate(self, target: Target, request: ActivationRequest, now_s: int) -> Answer:
+        """The host's answer, well-formed and unverified.
+
+        Raises:
+            HostUnreachableError: nobody answered; `values["tried"]` names the target and the reason.
+            NotAQuorateHostError: somebody else answered.
+            QuorateError: the fault that the host reported; `values["retry_after_s"]` when it said when to come back.
+        """
+        try:
+            status, headers, body = self._exchange(target, encode(request))
+        except NameResolutionError:
+            raise _unreachable(target, "the name does not resolve") from None
+        except (TimeoutError, ConnectTimeoutError, ReadTimeoutError):
+            raise _unreachable(target, "no answer in time") from None
+        except ssl.SSLError as fault:
+            raise _unreachable(target, f"TLS: {fault.reason or fault}") from None
+        except http.client.RemoteDisconnected:
+            raise _unreachable(target, "it closed the connection without an answer") from None
+        except http.client.HTTPException:
+            raise _not_ours(target, "it does not speak HTTP") from None
+        except (OSError, HTTPError) as fault:
+            raise _unreachable(target, _reason(fault)) from None
+        return _read_answer(target, status, headers, body, now_s)
+
+    def _exchange(self, target: Target, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        with contextlib.closing(self._connection(target)) as connection:
+            connection.connect()
+            rest_s = self._settings.total_timeout_s - self._settings.connect_timeout_s
+            connection.timeout = rest_s
+            with _cut_after(rest_s, connection.sock) as is_cut:
+                try:
+                    connection.request(
+                        "POST",
+                        self._url(target),
+                        body,
+                        {
+                            "Content-Type": "application/json",
+                            "Accept": "application/json, application/problem+json",
+                            "Accept-Encoding": "identity",
+                            "Connection": "close",
+                            "User-Agent": "quorate-client",
+                        },
+                        preload_content=False,
+                        decode_content=False,
+                    )
+                    response = connection.getresponse()
+                    with contextlib.closing(response):
+                        received = _bounded_body(response)
+                except (OSError, HTTPError, http.client.HTTPException):
+                    if is_cut.is_set():
+                        raise TimeoutError from None
+                    raise
+                if is_cut.is_set():  # without a length, a cut looks like an end
+                    raise TimeoutError
+            return response.status, {name.lower(): value for name, value in response.headers.items()}, received
+
+    def _connection(self, target: Target) -> HTTPConnection:
+        timeout_s = self._settings.connect_timeout_s
+        first = (target.host, target.port) if self._proxy is None else (self._proxy.host or "", self._proxy.port or 80)
+        if self._tls is None:
+            return HTTPConnection(*first, timeout=timeout_s)
+        connection = HTTPSConnection(*first, timeout=timeout_s, ssl_context=self._tls)
+        if self._proxy is not None:
+            connection.set_tunnel(target.host, target.port)
+        return connection
+
+    def _url(self, target: Target) -> str:
+        # Through a proxy, plain HTTP names the whole address (RFC 9112, section 3.2.2).
+        return f"http://{target}{PATH}" if self._proxy is not None and self._tls is None else PATH
+
+
+@contextlib.contextmanager
+def _cut_after(seconds: float, connection: socket.socket | None) -> Iterator[threading.Event]:
+    """Ends the connection when the time is over: a timeout of the socket alone lets a byte every second go on for ever.
+
+    Gives an event that says whether that happened.
+    """
+    is_cut = threading.Event()
+
+    def cut() -> None:
+        is_cut.set()
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield is_cut
+    finally:
+        timer.cancel()
+
+
+def _bounded_body(response: BaseHTTPResponse) -> bytes:
+    """At most one byte more than an answer may have: the reader then knows that it is too long."""
+    parts: list[bytes] = []
+    missing = ANSWER_BYTES_MAX + 1
+    while missing > 0:
+        part = response.read(missing)
+        if not part:
+            break
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def _read_answer(target: Target, status: int, headers: dict[str, str], body: bytes, now_s: int) -> Answer:
+    if len(body) > ANSWER_BYTES_MAX:
+        raise _not_ours(target, f"its answer is longer than {ANSWER_BYTES_MAX} bytes")
+    if status == 200:
+        try:
+            return decode_answer(body)
+        except MalformedError as fault:
+            raise _not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
+    if 300 <= status < 400:
+        raise _not_ours(target, f"it redirects (HTTP {status}), which a KMS host never does")
+    error = _reported(target, status, headers, body)
+    retry_after_s = _retry_after_s(headers, now_s)
+    if retry_after_s is not None:
+        error.values["retry_after_s"] = retry_after_s
+    raise error
+
+
+def _reported(target: Target, status: int, headers: dict[str, str], body: bytes) -> QuorateError:
+    """The fault a host reports, or the finding that this is no host."""
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/problem+json":
+        return _not_ours(target, f"HTTP status {status} without a problem report")
+    try:
+        problem = decode_problem(body)
+    except MalformedError:
+        return _not_ours(target, f"HTTP status {status} with a problem report that is none of ours")
+    error = Problem.error(
+        Problem(
+            type=problem.type,
+            title=problem.title,
+            status=problem.status,
+            detail=clean(problem.detail),
+            code=problem.code,
+            hint=clean(problem.hint),
+        )
+    )
+    # What a host signs (HTTP 200) and what only a client can find out are not to be had unsigned.
+    if error is None or isinstance(error, TrustError) or error.http_status != status:
+        return _not_ours(target, f"HTTP status {status} with the code {clean(problem.code)[:40]}")
+    if problem.retry_after_s is not None:
+        error.values["retry_after_s"] = min(max(problem.retry_after_s, 0), RETRY_AFTER_S_MAX)
+    return error
+
+
+def _retry_after_s(headers: dict[str, str], now_s: int) -> int | None:
+    """`Retry-After` (RFC 9110, section 10.2.3): seconds or a date; bounded; None when there is none to be read."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        seconds = int(value[:12])
+    else:
+        try:
+            seconds = int(parsedate_to_datetime(value).timestamp()) - now_s
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(max(seconds, 0), RETRY_AFTER_S_MAX)
+
+
+def clean(text: str) -> str:
+    """Words of a stranger, fit for a terminal: no control characters, at most `WORDS_MAX`."""
+    return "".join(c if c.isprintable() else " " for c in text[:WORDS_MAX])
+
+
+def _reason(fault: Exception) -> str:
+    cause = fault.__cause__ if isinstance(fault.__cause__, OSError) else fault
+    if isinstance(cause, ConnectionRefusedError):
+        return "connection refused"
+    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return clean(words)[:200] or type(fault).__name__
+
+
+def _unreachable(target: Target, reason: str) -> HostUnreachableError:
+    return HostUnreachableError(tried=f"{target}: {reason}", port=target.port)
+
+
+def _not_ours(target: Target, reason: str) -> NotAQuorateHostError:
+    return NotAQuorateHostError(host=str(target), reason=reason)
+
+
+def _proxy_of(text: str) -> Url:
+    try:
+        url = parse_url(text)
+    except HTTPError:
+        url = Url()
+    if url.scheme != "http" or not url.host:
+        raise InvalidSettingError(
+            name="QUORATE_PROXY", reason=f"{text[:100]!r} is no proxy", allowed="http://NAME:PORT"
+        )
+    return url
+
+
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    except (OSError, ssl.SSLError) as fault:
+        raise FileAccessError(path=ca_file, reason=f"no authorities can be read from it ({fault})") from None
