@@ -1,0 +1,329 @@
+"""Everything `quorate host ...` does, once: the commands call it on the state folder, the HTTP API on a running host.
+
+A running host and a command may work at the same time: files are replaced whole, and the store has its own locks. What
+a command changes a running host notices within about a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from quorate import __version__
+from quorate.clock import Clock, Entropy
+from quorate.core.count import is_in_window
+from quorate.core.documents import HostCertificate, ProductFile
+from quorate.core.events import HostEvent
+from quorate.core.ids import ProductKey
+from quorate.core.policy import DAY_S, MachineClass, Threshold
+from quorate.core.trust import Anchor
+from quorate.errors import InvalidSettingError, QuorateError, StateExistsError
+from quorate.host.config import (
+    RULES,
+    Settings,
+    StatePaths,
+    machine_name,
+    parse_setting,
+    settings_from,
+    shown_value,
+    unknown_setting,
+)
+from quorate.host.files import make_folder
+from quorate.host.keyring import Credentials, HostKeyring
+from quorate.host.metrics import GroupCount
+from quorate.host.process import is_running
+from quorate.host.store.reports import PAGE_MAX, ClientRow
+from quorate.host.store.store import Store
+from quorate.host.views import ClassCount, ClientView, HostStatus, ProductView, client_view, event_view
+
+__all__ = ["Administration"]
+
+
+@dataclass(frozen=True)
+class _Count:
+    group: str
+    machine_class: MachineClass
+    threshold: Threshold
+    window_s: int
+
+
+class Administration:
+    """One host's administration. Methods may be called from any thread.
+
+    Args:
+        overrides: settings of this run only, by attribute of `Settings` (`host run --port`).
+    """
+
+    def __init__(
+        self, keyring: HostKeyring, store: Store, clock: Clock, overrides: Mapping[str, Any] | None = None
+    ) -> None:
+        self.keyring = keyring
+        self.paths: StatePaths = keyring.paths
+        self._store = store
+        self._clock = clock
+        self._overrides = dict(overrides or {})
+
+    @classmethod
+    def init(cls, paths: StatePaths, product_token: str, jwks: bytes, clock: Clock, entropy: Entropy) -> Administration:
+        """A new host for a product (S1, first step): identity, store, administration token.
+
+        Raises:
+            StateExistsError: there is a host already; nothing was changed.
+            MalformedError, UnknownPublisherError, BadSignatureError: the product file is not that publisher's.
+            FilePermissionsError, FileAccessError: the folder cannot be used.
+        """
+        if paths.identity.exists():
+            raise StateExistsError(role="KMS host", path=paths.root)
+        Anchor.load(product_token, jwks)
+        make_folder(paths.root)
+        # The identity comes last: what an interrupted init leaves behind is no host, and the next init takes it over.
+        store = Store.open(paths.database) if paths.database.exists() else Store.create(paths.database)
+        try:
+            return cls(HostKeyring.create(paths, product_token, jwks, clock, entropy), store, clock)
+        except BaseException:
+            store.close()
+            raise
+
+    @classmethod
+    def open(cls, paths: StatePaths, clock: Clock, entropy: Entropy) -> Administration:
+        """The host in a state folder. Close it (it is a context manager).
+
+        Raises:
+            StateMissingError: there is none.
+            FilePermissionsError, SchemaNewerError, StoreUnavailableError
+        """
+        keyring = HostKeyring(paths, clock, entropy)
+        return cls(keyring, Store.open(paths.database), clock)
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+    def __enter__(self) -> Administration:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # --- becoming a host ---------------------------------------------------------------------------------------
+
+    def add_product(self, product_token: str) -> ProductFile:
+        """As `HostKeyring.add_product`."""
+        return self.keyring.add_product(product_token)
+
+    def install_key(self, typed: str) -> ProductKey:
+        """As `HostKeyring.install_key`."""
+        return self.keyring.install_key(typed)
+
+    def request(self) -> str:
+        """The text of a request file for the publisher; raises as `HostKeyring.make_request`."""
+        return self.keyring.make_request(machine_name())
+
+    def activate(self, confirmation: str) -> HostCertificate:
+        """As `HostKeyring.activate`."""
+        return self.keyring.activate(confirmation)
+
+    # --- looking -----------------------------------------------------------------------------------------------
+
+    def status(self) -> HostStatus:
+        """The host at a glance.
+
+        Raises:
+            StoreUnavailableError, TrustError, FileAccessError: what cannot be read.
+        """
+        credentials, settings, now_s = self.keyring.credentials(), self.settings(), self._clock.now_s()
+        certificate = credentials.certificate
+        why_not = _why_not(credentials, now_s)
+        key = self.keyring.product_key()
+        groups = () if certificate is None else certificate.groups
+        return HostStatus(
+            host_id=credentials.host_id,
+            version=__version__,
+            running=is_running(self.paths),
+            activated=why_not is None,
+            code=None if why_not is None else why_not.code,
+            message=None if why_not is None else why_not.message,
+            customer=None if certificate is None else certificate.customer,
+            product_groups=groups,
+            certificate_serial=None if certificate is None else certificate.serial,
+            certificate_issued_s=None if certificate is None else certificate.issued_s,
+            certificate_expires_s=None if certificate is None else certificate.expires_s,
+            product_key_last_five=None if key is None else key.last_five,
+            products=tuple(
+                ProductView(
+                    id=product.product,
+                    name=product.name,
+                    group=product.group,
+                    covered=product.group in groups,
+                    editions=tuple(edition.id for edition in product.editions),
+                )
+                for product in credentials.products
+            ),
+            port=settings.port,
+            address=settings.address,
+            admin_port=settings.admin_port,
+            admin_address=settings.admin_address,
+            activation_interval_min=settings.activation_interval_min,
+            renewal_interval_min=settings.renewal_interval_min,
+            dns_publishing=settings.dns_publishing,
+            priority=settings.priority.value,
+            counts=self.counts(credentials, now_s),
+            machines=self._machines(credentials, now_s),
+            requests=self.requests(),
+            state_dir=str(self.paths.root),
+            database_bytes=_size(self.paths.database),
+            time_s=now_s,
+        )
+
+    def counts(
+        self, credentials: Credentials | None = None, now_s: int | None = None
+    ) -> dict[str, dict[str, ClassCount]]:
+        """By product group and class: the count toward that class's threshold, as an answer would show it."""
+        at_s = self._clock.now_s() if now_s is None else now_s
+        shown: dict[str, dict[str, ClassCount]] = {}
+        for each in _counts_of((credentials or self.keyring.credentials()).products):
+            shown.setdefault(each.group, {})[each.machine_class.value] = ClassCount(
+                current=self._store.count(each.group, each.threshold, at_s, each.window_s),
+                threshold=each.threshold.minimum,
+                counted=each.threshold.counts,
+            )
+        return shown
+
+    def group_counts(self) -> list[GroupCount]:
+        """The same for metrics."""
+        return [
+            GroupCount(group, machine_class, count.current, count.threshold)
+            for group, classes in self.counts().items()
+            for machine_class, count in classes.items()
+        ]
+
+    def requests(self) -> dict[str, int]:
+        """Requests handled since the host was made: `total`, `failed`, and one for each license status."""
+        return self._store.reports.requests()
+
+    def clients(
+        self, search: str | None = None, limit: int = 1000, after: tuple[str, str] | None = None
+    ) -> list[ClientView]:
+        """One page of the inventory (`Reports.clients`); the next one begins after the last row's group and CMID."""
+        windows_s, now_s = self._windows_s(), self._clock.now_s()
+        return [_viewed(row, windows_s, now_s) for row in self._store.reports.clients(search, limit, after)]
+
+    def all_clients(self, search: str | None = None) -> Iterator[ClientView]:
+        """The whole inventory, page by page."""
+        after: tuple[str, str] | None = None
+        while page := self.clients(search, PAGE_MAX, after):
+            yield from page
+            after = (page[-1].group, page[-1].cmid)
+
+    def events(
+        self, event_id: int | None = None, after_id: int | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Events as JSON objects, oldest first: the newest `limit`, or the first `limit` after number `after_id`."""
+        return [event_view(stored) for stored in self._store.reports.events(event_id, after_id, limit)]
+
+    def record(self, event: HostEvent) -> None:
+        """Keep an event of the host itself.
+
+        Raises:
+            StoreUnavailableError: it was not kept.
+        """
+        self._store.record(event)
+
+    # --- settings ----------------------------------------------------------------------------------------------
+
+    def settings(self) -> Settings:
+        """All settings, this run's overrides included."""
+        return settings_from(self._store.settings(), self._overrides)
+
+    def shown_settings(self) -> dict[str, str | int]:
+        """All settings by the names people type, as they type them."""
+        settings = self.settings()
+        return {name: shown_value(getattr(settings, rule.attribute)) for name, rule in RULES.items()}
+
+    def set_settings(self, texts: Mapping[str, str | None]) -> dict[str, str | int]:
+        """Set several settings, all or none; None means back to the default. What then stands is returned.
+
+        Raises:
+            InvalidSettingError: naming what is allowed, and the nearest name; nothing was changed.
+            StoreUnavailableError
+        """
+        products = self.keyring.credentials().products
+        values = {
+            _known(name): None if text is None else parse_setting(name, text, products)[1]
+            for name, text in texts.items()
+        }
+        stored = self._store.settings()
+        for name, value in values.items():
+            stored[name] = value
+        _check_together(settings_from({name: value for name, value in stored.items() if value is not None}))
+        for name, value in values.items():
+            if value is None:
+                self._store.clear_setting(name)
+            else:
+                self._store.set_setting(name, value)
+        shown = self.shown_settings()
+        return {name: shown[name] for name in values}
+
+    def _machines(self, credentials: Credentials, now_s: int) -> dict[str, dict[str, int]]:
+        shown: dict[str, dict[str, int]] = {}
+        for window_s in {product.policy.count_window_s for product in credentials.products}:
+            totals = self._store.reports.totals(now_s, window_s)
+            for product in credentials.products:
+                if product.policy.count_window_s == window_s:
+                    shown[product.group] = {
+                        machine_class.value: totals.get((product.group, machine_class), 0)
+                        for machine_class in MachineClass
+                    }
+        return shown
+
+    def _windows_s(self) -> dict[str, int]:
+        return {product.group: product.policy.count_window_s for product in self.keyring.credentials().products}
+
+
+def _counts_of(products: tuple[ProductFile, ...]) -> list[_Count]:
+    """One count for each group and class that has an edition; of several products' thresholds the highest."""
+    found: dict[tuple[str, MachineClass], _Count] = {}
+    for product in products:
+        for machine_class in sorted({edition.machine_class for edition in product.editions}):
+            threshold = product.policy.thresholds.of(machine_class)
+            known = found.get((product.group, machine_class))
+            if known is None or known.threshold.minimum < threshold.minimum:
+                count = _Count(product.group, machine_class, threshold, product.policy.count_window_s)
+                found[product.group, machine_class] = count
+    return list(found.values())
+
+
+def _why_not(credentials: Credentials, now_s: int) -> QuorateError | None:
+    try:
+        credentials.in_force(now_s)
+    except QuorateError as fault:
+        return fault
+    return None
+
+
+def _viewed(row: ClientRow, windows_s: Mapping[str, int], now_s: int) -> ClientView:
+    window_s = windows_s.get(row.group, 30 * DAY_S)
+    return client_view(row, is_lapsed=not is_in_window(row.last_heard_s, now_s, window_s))
+
+
+def _known(name: str) -> str:
+    typed = name.strip().lower().replace("_", "-")
+    if typed not in RULES:
+        raise unknown_setting(name)
+    return typed
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.port == settings.admin_port:
+        raise InvalidSettingError(
+            name="port",
+            reason=f"{settings.port} would be both the clients' port and that of administration",
+            allowed="Two different ports; defaults 1688 and 1689.",
+        )
+
+
+def _size(path: Path) -> int:
+    return sum(each.stat().st_size for each in (path, path.with_name(path.name + "-wal")) if each.exists())

@@ -1,0 +1,336 @@
+"""What may be set on a KMS host, within which bounds, and where its state lives.
+
+An administrator sets what slmgr sets (`/sprt`, `/sai`, `/sri`, `/sdns`, `/spri`) and a little more. Settings live in
+the host's store; here what people type becomes typed values, or an error that names what is allowed. The environment is
+read here (handed in as a mapping) and in the commands, nowhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import socket
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from quorate.core.documents import ProductFile
+from quorate.core.lease import Intervals
+from quorate.core.policy import DAY_S
+from quorate.errors import InvalidSettingError
+
+__all__ = [
+    "RULES",
+    "Limits",
+    "Priority",
+    "SettingRule",
+    "Settings",
+    "StatePaths",
+    "machine_name",
+    "parse_setting",
+    "settings_from",
+    "shown_value",
+    "state_dir",
+    "unknown_setting",
+]
+
+INTERVAL_MIN_MIN = 15  # slmgr's own bounds: 15 minutes to 30 days
+INTERVAL_MAX_MIN = 43_200
+
+
+# --- where ---------------------------------------------------------------------------------------------------------
+
+
+def state_dir(given: Path | None, environ: Mapping[str, str], user_id: int) -> Path:
+    """The host's folder: what was given, else `QUORATE_STATE_DIR`, else the platform's place.
+
+    Args:
+        user_id: the numeric user id; 0 (root, a service) has `/var/lib/quorate/host`.
+    """
+    if given is not None:
+        return given
+    if environ.get("QUORATE_STATE_DIR"):
+        return Path(environ["QUORATE_STATE_DIR"])
+    if user_id == 0:
+        return Path("/var/lib/quorate/host")
+    data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME", ".")) / ".local" / "share")
+    return Path(data) / "quorate" / "host"
+
+
+@dataclass(frozen=True)
+class StatePaths:
+    """Every file of one host."""
+
+    root: Path
+
+    @property
+    def identity(self) -> Path:
+        """Host id. Written last by `init`: where it is, there is a host."""
+        return self.root / "host.json"
+
+    @property
+    def signing_key(self) -> Path:
+        return self.root / "host.key"
+
+    @property
+    def trust(self) -> Path:
+        return self.root / "publisher.jwks"
+
+    @property
+    def products(self) -> Path:
+        return self.root / "products"
+
+    @property
+    def product_key(self) -> Path:
+        return self.root / "product.key"
+
+    @property
+    def requests(self) -> Path:
+        return self.root / "requests"
+
+    @property
+    def certificate(self) -> Path:
+        return self.root / "host.cert"
+
+    @property
+    def token(self) -> Path:
+        return self.root / "admin.token"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "host.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "host.lock"
+
+
+def machine_name() -> str:
+    """What this machine calls itself, without characters that a host request may not hold."""
+    name = "".join(c for c in socket.gethostname() if c.isprintable())[:253]
+    return name or "unnamed"
+
+
+# --- what ----------------------------------------------------------------------------------------------------------
+
+
+class Priority(StrEnum):
+    """slmgr `/spri` (normal) and `/cpri` (low): how eagerly the operating system runs the host."""
+
+    NORMAL = "normal"
+    LOW = "low"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a host; the defaults are Windows' own where Windows has them."""
+
+    port: int = 1688  # S33
+    address: str = ""  # every interface, IPv6 and IPv4
+    admin_port: int = 1689
+    admin_address: str = "127.0.0.1"
+    activation_interval_min: int = 120  # S11
+    renewal_interval_min: int = 10_080  # S14
+    dns_publishing: bool = True  # S28
+    priority: Priority = Priority.NORMAL
+    event_days: int = 90
+    events_max: int = 1_000_000
+
+    @property
+    def intervals(self) -> Intervals:
+        """The two intervals, as every answer carries them."""
+        return Intervals(self.activation_interval_min, self.renewal_interval_min)
+
+    @property
+    def event_retention_s(self) -> int:
+        """How long events are kept."""
+        return self.event_days * DAY_S
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a running host that nobody needs to set; tests make them small."""
+
+    batch_max: int = 256  # answers of one transaction: from 64 on an fsync no longer shows (reference, section 4)
+    waiting_max: int = 4096  # requests waiting for the disk: half a second of work; about 8 MiB
+    connections_max: int = 8192  # open at once, idle ones included; more wait in the kernel's backlog
+    backlog: int = 1024
+    headers_s: float = 10.0  # for a whole request head, and for an idle connection
+    body_s: float = 10.0
+    answer_s: float = 30.0  # after which a stalled disk is told to those who wait
+    stop_s: float = 15.0
+    retry_after_s: int = 30
+    poll_s: float = 1.0  # how soon a changed setting or certificate is noticed
+    disk_free_min: int = 16 * 1024 * 1024  # bytes; below, the host says it is not ready
+
+
+@dataclass(frozen=True)
+class SettingRule:
+    """One setting: its name as people type it, its field in `Settings`, and how its text is read.
+
+    `parse` raises ValueError with the reason.
+    """
+
+    name: str
+    attribute: str
+    allowed: str
+    parse: Callable[[str], Any] = field(repr=False)
+    is_interval: bool = False
+    needs_listen: bool = False
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        digits = text.strip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
+            raise ValueError(f"{_shown(text)} is not a whole number")
+        if not low <= int(digits) <= high:
+            raise ValueError(f"{digits} is outside {low}..{high}")
+        return int(digits)
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    words = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+    if text.strip().lower() not in words:
+        raise ValueError(f"{_shown(text)} is neither on nor off")
+    return words[text.strip().lower()]
+
+
+def _priority(text: str) -> Priority:
+    try:
+        return Priority(text.strip().lower())
+    except ValueError:
+        raise ValueError(f"{_shown(text)} is neither normal nor low") from None
+
+
+def _address(text: str) -> str:
+    address = text.strip().strip("[]")
+    if address.lower() in ("", "*", "all"):
+        return ""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise ValueError(f"{_shown(text)} is not an IP address") from None
+
+
+def _one_address(text: str) -> str:
+    address = _address(text)
+    if not address:
+        raise ValueError("administration needs one address of its own")
+    return address
+
+
+_PORT = "a TCP port, 1..65535"
+_INTERVAL = "minutes, 15..43200 (30 days), within the bounds of the products' policies"
+
+RULES: dict[str, SettingRule] = {
+    rule.name: rule
+    for rule in (
+        SettingRule("port", "port", f"{_PORT}; default 1688", _whole(1, 65_535), needs_listen=True),
+        SettingRule("address", "address", "an IP address of this machine, or all (default)", _address, False, True),
+        SettingRule("admin-port", "admin_port", f"{_PORT}; default 1689", _whole(1, 65_535), needs_listen=True),
+        SettingRule(
+            "admin-address",
+            "admin_address",
+            "an IP address of this machine; default 127.0.0.1",
+            _one_address,
+            False,
+            True,
+        ),
+        SettingRule(
+            "activation-interval",
+            "activation_interval_min",
+            f"{_INTERVAL}; default 120",
+            _whole(1, INTERVAL_MAX_MIN),
+            is_interval=True,
+        ),
+        SettingRule(
+            "renewal-interval",
+            "renewal_interval_min",
+            f"{_INTERVAL}; default 10080",
+            _whole(1, INTERVAL_MAX_MIN),
+            is_interval=True,
+        ),
+        SettingRule("dns-publishing", "dns_publishing", "on (default) or off", _switch),
+        SettingRule("priority", "priority", "normal (default) or low", _priority),
+        SettingRule("event-days", "event_days", "days that events are kept, 1..3650; default 90", _whole(1, 3650)),
+        SettingRule(
+            "events-max",
+            "events_max",
+            "events that are kept at most, 1000..100000000; default 1000000",
+            _whole(1000, 100_000_000),
+        ),
+    )
+}
+"""Every setting by its name."""
+
+
+def parse_setting(name: str, text: str, products: Iterable[ProductFile] = ()) -> tuple[SettingRule, Any]:
+    """The rule and the typed value of one setting.
+
+    Args:
+        products: what the host serves; their policies bound the two intervals, and without any slmgr's bounds hold.
+
+    Raises:
+        InvalidSettingError: unknown name (with the nearest one), or a value that is not allowed (with those that are).
+    """
+    rule = RULES.get(name.strip().lower().replace("_", "-"))
+    if rule is None:
+        raise unknown_setting(name)
+    try:
+        value = rule.parse(text)
+        if rule.is_interval:
+            low, high = _interval_bounds(products)
+            if not low <= value <= high:
+                raise ValueError(f"{value} is outside {low}..{high}")
+    except ValueError as fault:
+        allowed = f"Allowed: {rule.allowed}."
+        raise InvalidSettingError(name=rule.name, reason=str(fault), allowed=allowed) from None
+    return rule, value
+
+
+def unknown_setting(name: str) -> InvalidSettingError:
+    """The error for a setting that does not exist, naming the nearest that does."""
+    near = difflib.get_close_matches(name.strip().lower().replace("_", "-"), RULES, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    return InvalidSettingError(
+        name=_shown(name), reason="there is no such setting", allowed=f"{meant}Settings: {', '.join(RULES)}."
+    )
+
+
+def settings_from(stored: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in a store, with this run's overrides (by attribute) on top.
+
+    What a newer version stored, or a hand spoiled, is left at its default: a host must start.
+    """
+    values: dict[str, Any] = {}
+    for name, value in stored.items():
+        if name in RULES:
+            try:
+                values[RULES[name].attribute] = RULES[name].parse(str(shown_value(value)))
+            except ValueError:
+                continue
+    values |= {attribute: value for attribute, value in (overrides or {}).items() if value is not None}
+    return replace(Settings(), **values)
+
+
+def shown_value(value: Any) -> str | int:
+    """A typed value as people type it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return value if isinstance(value, int) else str(value)
+
+
+def _interval_bounds(products: Iterable[ProductFile]) -> tuple[int, int]:
+    policies = [product.policy for product in products]
+    low = max((policy.interval_min_s // 60 for policy in policies), default=INTERVAL_MIN_MIN)
+    high = min((policy.interval_max_s // 60 for policy in policies), default=INTERVAL_MAX_MIN)
+    return max(low, 1), min(high, INTERVAL_MAX_MIN)
+
+
+def _shown(text: str) -> str:
+    return "'" + "".join(c if c.isprintable() else "?" for c in text)[:60] + "'"

@@ -1,0 +1,89 @@
+"""Is this host well? Named checks with reasons; each of them can fail."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from quorate.clock import Clock
+from quorate.errors import QuorateError
+from quorate.host.config import Limits
+from quorate.host.service import ActivationService
+from quorate.host.writer import AnswerWriter
+
+__all__ = ["Check", "Health"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One check of `/readyz`."""
+
+    name: str
+    ok: bool
+    reason: str
+
+
+class Health:
+    """Looks at the parts of a running host."""
+
+    def __init__(
+        self,
+        service: ActivationService,
+        writer: AnswerWriter,
+        clock: Clock,
+        limits: Limits,
+        state_dir: Path,
+        is_listening: Callable[[], bool],
+    ) -> None:
+        self._service = service
+        self._writer = writer
+        self._clock = clock
+        self._limits = limits
+        self._state_dir = state_dir
+        self._is_listening = is_listening
+
+    def is_alive(self) -> bool:
+        """Whether the host can work at all; when not, only a restart helps."""
+        return self._writer.is_alive
+
+    def checks(self) -> list[Check]:
+        """Whether clients get answers now. From any thread."""
+        return [
+            self._certificate(),
+            self._checked("listening", self._is_listening(), "the clients' port is not served"),
+            self._checked("writer", self._writer.is_alive, "the writing thread has ended"),
+            self._store(),
+            self._queue(),
+            self._disk(),
+        ]
+
+    def _certificate(self) -> Check:
+        try:
+            self._service.credentials.in_force(self._clock.now_s())
+        except QuorateError as fault:
+            return Check(name="activated", ok=False, reason=f"{fault.code}: {fault.message}")
+        return Check(name="activated", ok=True, reason="the host certificate is in force")
+
+    def _store(self) -> Check:
+        fault = self._writer.fault
+        return Check(
+            name="store", ok=fault is None, reason="the last write went well" if fault is None else fault.message
+        )
+
+    def _queue(self) -> Check:
+        waiting, most = self._writer.waiting, self._limits.waiting_max
+        return Check(name="queue", ok=waiting < most, reason=f"{waiting} of {most} places taken")
+
+    def _disk(self) -> Check:
+        try:
+            free = shutil.disk_usage(self._state_dir).free
+        except OSError as fault:
+            return Check(name="disk", ok=False, reason=fault.strerror or type(fault).__name__)
+        needed = self._limits.disk_free_min
+        return Check(name="disk", ok=free >= needed, reason=f"{free >> 20} MiB free, at least {needed >> 20} needed")
+
+    @staticmethod
+    def _checked(name: str, is_ok: bool, reason: str) -> Check:
+        return Check(name=name, ok=is_ok, reason="yes" if is_ok else reason)

@@ -1,0 +1,343 @@
+"""A host's identity and papers: its signing key, the products it serves, its product key, its certificate.
+
+The road from nothing to an activated host (S1): `init` makes the identity and takes the first product file, checked
+against the publisher's keys; `install-key` takes the host key; `request` writes the file that goes to the publisher;
+`activate` takes the certificate that comes back. Every file is replaced whole, so a crash in between loses nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from quorate.clock import Clock, Entropy
+from quorate.core.documents import (
+    HOST_CERTIFICATE,
+    HOST_REQUEST,
+    PRODUCT,
+    HostCertificate,
+    HostRequest,
+    ProductFile,
+    SigningKey,
+    read,
+    sign,
+    typ_of,
+)
+from quorate.core.ids import HostId, ProductKey, b64url, key_proof, unb64url
+from quorate.core.messages import decode_strict, encode
+from quorate.core.trust import Anchor, check_certificate, utc_text
+from quorate.errors import (
+    HostCertificateExpiredError,
+    HostCertificateNotYetValidError,
+    HostKeyMissingError,
+    HostNotActivatedError,
+    MalformedError,
+    ProductConflictError,
+    ProductNotCoveredError,
+    StateExistsError,
+    StateMissingError,
+    WrongConfirmationError,
+)
+from quorate.host.config import StatePaths
+from quorate.host.files import SECRET_MODE, check_folder, make_folder, read_file, read_secret, write_file
+
+__all__ = ["Credentials", "HostKeyring"]
+
+PENDING_MAX = 16  # request files that still wait for their confirmation; the oldest goes
+PRODUCTS_MAX = 256
+_JWKS_BYTES_MAX = 64 * 1024
+
+
+class _Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    host_id: HostId
+    made_s: int
+
+
+class _PrivateJwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    kty: str
+    crv: str
+    x: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
+    d: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
+
+
+@dataclass(frozen=True, repr=False)
+class Credentials:
+    """What a host answers with: a snapshot, replaced whole when a file changes."""
+
+    host_id: str
+    signing_key: SigningKey
+    anchors: tuple[Anchor, ...]
+    certificate: HostCertificate | None
+    certificate_token: str | None
+
+    @cached_property
+    def products(self) -> tuple[ProductFile, ...]:
+        """The product files of this host."""
+        return tuple(anchor.product for anchor in self.anchors)
+
+    @cached_property
+    def _tolerance_s(self) -> int:
+        return max((product.policy.clock_tolerance_s for product in self.products), default=0)
+
+    def in_force(self, now_s: int) -> tuple[HostCertificate, str]:
+        """The certificate and its token, good at `now_s`.
+
+        Raises:
+            HostNotActivatedError: there is none yet.
+            HostCertificateExpiredError, HostCertificateNotYetValidError: it is not its time.
+        """
+        certificate, token = self.certificate, self.certificate_token
+        if certificate is None or token is None:
+            raise HostNotActivatedError
+        if now_s >= certificate.expires_s:
+            raise HostCertificateExpiredError(host_id=self.host_id, expired=utc_text(certificate.expires_s))
+        if certificate.issued_s - now_s > self._tolerance_s:
+            raise HostCertificateNotYetValidError(host_id=self.host_id, begins=utc_text(certificate.issued_s))
+        return certificate, token
+
+
+class HostKeyring:
+    """The files of one host that are not its database.
+
+    Raises (on opening):
+        StateMissingError: there is no host in that folder.
+        FilePermissionsError: others may enter it.
+    """
+
+    def __init__(self, paths: StatePaths, clock: Clock, entropy: Entropy) -> None:
+        if not paths.identity.is_file():
+            command = "quorate host init --product FILE.product --trust publisher.jwks"
+            raise StateMissingError(role="KMS host", path=paths.root, command=command)
+        check_folder(paths.root)
+        self.paths = paths
+        self._clock = clock
+        self._entropy = entropy
+        data = read_file(paths.identity, 1024)
+        self.host_id = decode_strict(msgspec.json.Decoder(_Identity), data, str(paths.identity)).host_id
+
+    @classmethod
+    def create(cls, paths: StatePaths, product_token: str, jwks: bytes, clock: Clock, entropy: Entropy) -> HostKeyring:
+        """A new host's identity, its first product file, and the token of its administration.
+
+        Raises:
+            StateExistsError: there is a host in that folder already; nothing was changed.
+            MalformedError, UnknownPublisherError, BadSignatureError: the product file is not that publisher's.
+        """
+        if paths.identity.exists():
+            raise StateExistsError(role="KMS host", path=paths.root)
+        product = Anchor.load(product_token, jwks).product
+        make_folder(paths.root)
+        make_folder(paths.products)
+        make_folder(paths.requests)
+        key = SigningKey.from_seed(entropy.token(32))
+        private = _PrivateJwk("OKP", "Ed25519", key.public().x, b64url(key.seed))
+        write_file(paths.signing_key, encode(private) + b"\n", SECRET_MODE)
+        write_file(paths.token, b64url(entropy.token(32)).encode("ascii") + b"\n", SECRET_MODE)
+        write_file(paths.trust, jwks)
+        write_file(paths.products / f"{product.product}.product", _line(product_token))
+        host_id = str(uuid.UUID(bytes=entropy.token(16), version=4))
+        write_file(paths.identity, encode(_Identity(host_id, clock.now_s())) + b"\n")
+        return cls(paths, clock, entropy)
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def signing_key(self) -> SigningKey:
+        """The host's own key.
+
+        Raises:
+            FilePermissionsError, FileAccessError, MalformedError
+        """
+        path = self.paths.signing_key
+        stored = decode_strict(msgspec.json.Decoder(_PrivateJwk), read_secret(path), str(path))
+        try:
+            key = SigningKey.from_seed(unb64url(stored.d))
+        except ValueError:
+            raise MalformedError(what=str(path), reason="it is damaged") from None
+        if key.public().x != stored.x:
+            raise MalformedError(what=str(path), reason="its two halves do not belong together")
+        return key
+
+    def anchors(self) -> tuple[Anchor, ...]:
+        """Every product file with the publisher's keys, each verified as it is read.
+
+        Raises:
+            MalformedError, TrustError, FileAccessError: one of them is not good; its file is named.
+        """
+        jwks = read_file(self.paths.trust, _JWKS_BYTES_MAX)
+        files = sorted(self.paths.products.glob("*.product"))[:PRODUCTS_MAX]
+        return tuple(Anchor.load(_token(read_file(path, PRODUCT.bytes_max), str(path)), jwks) for path in files)
+
+    def credentials(self) -> Credentials:
+        """All that is needed to answer. A certificate that ended is still read: `in_force` judges it.
+
+        Raises:
+            MalformedError, TrustError, FileAccessError, FilePermissionsError
+        """
+        anchors = self.anchors()
+        token = self._certificate_token()
+        certificate = None
+        if token is not None:
+            certificate = self._certificate_for_us(token, anchors, at_s=None)
+        return Credentials(self.host_id, self.signing_key(), anchors, certificate, token)
+
+    def stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Changes whenever a file behind `credentials` does: for a running host to look at."""
+        files = [self.paths.certificate, self.paths.trust, *sorted(self.paths.products.glob("*.product"))]
+        stamps = []
+        for path in files:
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            stamps.append((path.name, found.st_mtime_ns, found.st_ino))
+        return tuple(stamps)
+
+    def product_key(self) -> ProductKey | None:
+        """The installed host key, or None."""
+        if not self.paths.product_key.exists():
+            return None
+        return ProductKey.parse(_token(read_secret(self.paths.product_key), str(self.paths.product_key)))
+
+    def admin_token(self) -> str:
+        """What administration over HTTP asks for.
+
+        Raises:
+            FilePermissionsError, FileAccessError
+        """
+        return _token(read_secret(self.paths.token), str(self.paths.token))
+
+    # --- the road to activation --------------------------------------------------------------------------------
+
+    def add_product(self, product_token: str) -> ProductFile:
+        """Take one more product file of the same publisher, or a newer one of a product already here.
+
+        Raises:
+            MalformedError, TrustError: not this publisher's product file.
+            ProductConflictError: older than the one here, or with an edition id that another product has.
+        """
+        product = Anchor.load(product_token, read_file(self.paths.trust, _JWKS_BYTES_MAX)).product
+        for known in (anchor.product for anchor in self.anchors()):
+            if known.product == product.product:
+                if known.issued_s > product.issued_s:
+                    raise ProductConflictError(
+                        product=product.product, reason=f"a newer one, of {utc_text(known.issued_s)}, is already here"
+                    )
+                continue
+            both = {edition.id for edition in known.editions} & {edition.id for edition in product.editions}
+            if both:
+                raise ProductConflictError(
+                    product=product.product, reason=f"{known.product} already has edition {sorted(both)[0]}"
+                )
+        write_file(self.paths.products / f"{product.product}.product", _line(product_token))
+        return product
+
+    def install_key(self, typed: str) -> ProductKey:
+        """Keep the host key for the coming request; a former key is replaced, as `slmgr /ipk` does.
+
+        Raises:
+            ProductKeyInvalidError: with what is wrong about it.
+        """
+        key = ProductKey.parse(typed)
+        write_file(self.paths.product_key, key.text.encode("ascii") + b"\n", SECRET_MODE)
+        return key
+
+    def make_request(self, machine: str) -> str:
+        """The signed request for the publisher. It is remembered until its confirmation comes.
+
+        Raises:
+            HostKeyMissingError: no host key is installed.
+        """
+        product_key = self.product_key()
+        if product_key is None:
+            raise HostKeyMissingError
+        key = self.signing_key()
+        request_id = b64url(self._entropy.token(16))
+        request = HostRequest(
+            issued_s=self._clock.now_s(),
+            host_id=self.host_id,
+            request_id=request_id,
+            machine=machine,
+            jwk=key.public(),
+            key_id=product_key.key_id,
+            key_proof=key_proof(product_key.verifier, self.host_id, key.kid, request_id),
+            last_five=product_key.last_five,
+        )
+        token = sign(HOST_REQUEST, request, key)
+        make_folder(self.paths.requests)
+        write_file(self.paths.requests / f"{request_id}.req", _line(token))
+        pending = sorted(self.paths.requests.glob("*.req"), key=lambda path: path.stat().st_mtime_ns)
+        for old in pending[:-PENDING_MAX]:
+            old.unlink(missing_ok=True)
+        return token
+
+    def activate(self, confirmation: str) -> HostCertificate:
+        """Take the publisher's certificate. The one that is already here is taken again without complaint.
+
+        Raises:
+            MalformedError: another kind of file; which one is said.
+            WrongConfirmationError: for another host, another key, or a request that is not pending here.
+            TrustError: not this publisher's, out of its time, or for products that are not here.
+        """
+        token = confirmation.strip()
+        certificate = self._certificate_for_us(token, self.anchors(), at_s=self._clock.now_s())
+        if token == self._certificate_token():
+            return certificate
+        pending = self.paths.requests / f"{certificate.request_id}.req"
+        if not pending.is_file():
+            raise WrongConfirmationError(reason="no request made here waits for it")
+        write_file(self.paths.certificate, _line(token))
+        pending.unlink(missing_ok=True)
+        return certificate
+
+    def _certificate_token(self) -> str | None:
+        path = self.paths.certificate
+        return _token(read_file(path, HOST_CERTIFICATE.bytes_max), str(path)) if path.exists() else None
+
+    def _certificate_for_us(self, token: str, anchors: tuple[Anchor, ...], at_s: int | None) -> HostCertificate:
+        """The certificate, verified, for this host and its key; in force at `at_s` if that is given."""
+        typ = typ_of(token)
+        if typ == HOST_REQUEST.typ:
+            raise MalformedError(
+                what="the confirmation",
+                reason="this is the request itself; the publisher answers it with a certificate",
+            )
+        if not anchors:
+            raise ProductNotCoveredError(edition="(no product file is here)")
+        certificate = _covering(token, anchors, at_s)
+        if certificate.host_id != self.host_id:
+            raise WrongConfirmationError(reason=f"it names host {certificate.host_id}, this is {self.host_id}")
+        if certificate.jwk.x != self.signing_key().public().x:
+            raise WrongConfirmationError(reason="it is for another signing key than this host's")
+        return certificate
+
+
+def _covering(token: str, anchors: tuple[Anchor, ...], at_s: int | None) -> HostCertificate:
+    """The certificate, checked against each product until one is covered.
+
+    Raises:
+        MalformedError, TrustError, ProductNotCoveredError: the last when no product here is covered.
+    """
+    if at_s is None:
+        at_s = read(HOST_CERTIFICATE, token, anchors[0].keys).issued_s  # at its own beginning it is in its time
+    for anchor in anchors[:-1]:
+        try:
+            return check_certificate(token, anchor, at_s)
+        except ProductNotCoveredError:
+            continue
+    return check_certificate(token, anchors[-1], at_s)
+
+
+def _line(token: str) -> bytes:
+    return token.strip().encode("utf-8") + b"\n"
+
+
+def _token(data: bytes, what: str) -> str:
+    try:
+        return data.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise MalformedError(what=what, reason="it is not text") from None

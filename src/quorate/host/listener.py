@@ -1,0 +1,134 @@
+"""A port that is served: Granian's embedded server on a socket that we opened ourselves.
+
+Granian would open its own with SO_REUSEPORT, and two hosts would then share one port without noticing. Ours is opened
+without, so a taken port is an error with a name; an IPv6 socket takes IPv4 too where the machine allows it.
+
+What hyper (inside Granian) does with strange bytes was looked at over raw sockets and is held by
+`tests/host/test_raw_sockets.py`: garbage and contradictory lengths are answered with 400 before we see them, heads over
+16 KiB with 431, slow heads and idle connections are closed after `headers_s`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from typing import Any
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.server.embed import Server
+
+from quorate.errors import PortTakenError
+from quorate.host.config import Limits
+
+__all__ = ["Listener", "open_socket"]
+
+HEAD_BYTES_MAX = 16 * 1024
+_V4_MAPPED = "::ffff:"
+
+
+def open_socket(address: str, port: int, backlog: int) -> socket.socket:
+    """A listening socket.
+
+    Args:
+        address: an IP address, or empty for every interface, IPv6 and IPv4 (IPv4 alone where there is no IPv6).
+        port: 0 lets the operating system choose.
+
+    Raises:
+        PortTakenError: taken by another program, or not ours to take; the reason says which.
+    """
+    try:
+        if address:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            return socket.create_server((address, port), family=family, backlog=backlog)
+        return _open_everywhere(port, backlog)
+    except OSError as fault:
+        shown = f"[{address}]" if ":" in address else address or "*"
+        reason = os.strerror(fault.errno) if fault.errno else str(fault)
+        raise PortTakenError(address=f"{shown}:{port}", reason=reason.lower()) from None
+
+
+def _open_everywhere(port: int, backlog: int) -> socket.socket:
+    if socket.has_dualstack_ipv6():
+        try:
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog)
+        except OSError as fault:
+            if fault.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # IPv6 is there, but switched off
+                raise
+    return socket.create_server(("", port), backlog=backlog)
+
+
+def peer_address(client: str) -> str:
+    """The IP address in what Granian says of the other side, such as `10.0.0.7:4711` or `[::ffff:10.0.0.7]:4711`."""
+    address = client.rpartition(":")[0].strip("[]")
+    return address.removeprefix(_V4_MAPPED)
+
+
+class Listener:
+    """One application on one socket, in the running event loop.
+
+    Args:
+        application: an RSGI or ASGI application.
+        connections_max: open at once; more wait in the kernel's backlog.
+    """
+
+    def __init__(
+        self, sock: socket.socket, application: Any, interface: Interfaces, limits: Limits, connections_max: int
+    ) -> None:
+        self.address, self.port = sock.getsockname()[:2]
+        self._socket = sock
+        self._server: Any = _OnOurSocket(
+            sock,
+            application,
+            address=self.address,
+            port=self.port,
+            interface=interface,
+            http=HTTPModes.http1,
+            websockets=False,
+            backlog=limits.backlog,
+            backpressure=connections_max,
+            log_enabled=False,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(limits.headers_s * 1000), max_buffer_size=HEAD_BYTES_MAX
+            ),
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether connections are taken."""
+        return self._serving is not None and not self._serving.done()
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve())
+
+    async def stop(self, timeout_s: float) -> None:
+        """Take no more connections, close the idle ones, and wait until the requests under way are answered.
+
+        After `timeout_s` seconds those that are not are given up.
+        """
+        self._server.signal_handler_interrupt()
+        self._socket.close()
+        if self._serving is not None:
+            with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+                await asyncio.wait_for(self._serving, timeout_s)
+            self._serving = None
+
+
+class _OnOurSocket(Server):
+    """Granian's embedded server, given its socket instead of opening one."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        self._ours = sock
+        super().__init__(*args, **kwargs)
+
+    def _init_shared_socket(self) -> None:
+        # Granian closes what it is given when it stops, so it gets a descriptor of its own.
+        self._ssp = None
+        holder: Any = SocketHolder  # its stub leaves the constructor out
+        self._shd = holder(os.dup(self._ours.fileno()), False, self.backlog)

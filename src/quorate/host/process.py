@@ -1,0 +1,87 @@
+"""What a running host asks of the operating system: to be the only one on its state, priority, open files."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import resource
+from types import TracebackType
+
+from quorate.errors import FileAccessError, StateInUseError
+from quorate.host.config import Priority, StatePaths
+
+__all__ = ["StateLock", "is_running", "raise_open_files", "set_priority"]
+
+_RESERVED_FILES = 256  # for the database, the log, the libraries
+_NICE = {Priority.NORMAL: 0, Priority.LOW: 10}
+
+
+class StateLock:
+    """Held by the one `quorate host run` of a state folder; the kernel lets go of it when the process ends, however.
+
+    Raises:
+        StateInUseError: another process holds it.
+        FileAccessError: the folder cannot be written.
+    """
+
+    def __init__(self, paths: StatePaths) -> None:
+        try:
+            self._descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as fault:
+            raise FileAccessError(path=paths.lock, reason=fault.strerror) from None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
+            os.close(self._descriptor)
+            raise StateInUseError(path=paths.root, owner=f" (pid {owner})" if owner else "") from None
+        # The number is for people only, so a full disk may keep it out; the lock is what counts.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"{os.getpid()}\n".encode("ascii"))
+
+    def __enter__(self) -> StateLock:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        # The file stays: to remove it would let two processes hold two files of one name.
+        os.close(self._descriptor)
+
+
+def is_running(paths: StatePaths) -> bool:
+    """Whether some process runs the host of this folder now."""
+    try:
+        descriptor = os.open(paths.lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def set_priority(priority: Priority) -> str | None:
+    """Give this process that priority; the reason if the operating system does not let it.
+
+    Going down is always allowed; coming back up needs a right that an ordinary user lacks (RLIMIT_NICE).
+    """
+    try:
+        if os.getpriority(os.PRIO_PROCESS, 0) != _NICE[priority]:
+            os.setpriority(os.PRIO_PROCESS, 0, _NICE[priority])
+    except OSError as fault:
+        return fault.strerror or type(fault).__name__
+    return None
+
+
+def raise_open_files(connections_max: int) -> int:
+    """Raise this process's limit of open files as far as needed and allowed; how many connections then fit."""
+    wanted = connections_max + _RESERVED_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return connections_max if soft == resource.RLIM_INFINITY else max(64, min(connections_max, soft - _RESERVED_FILES))

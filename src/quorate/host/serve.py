@@ -1,0 +1,300 @@
+"""`quorate host run`, from top to bottom: every part of a running host is made here, handed its neighbours, and ended.
+
+Start: lock the state folder, read papers and settings, open both ports, begin to write, begin to listen. While it
+runs: look each second whether settings, product files or the certificate changed, and use what is new. Stop: take no
+more connections, answer what is under way, write what waits, close. Bounded in time at every step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from granian.constants import Interfaces
+
+from quorate.clock import Clock, Entropy
+from quorate.core.events import ServiceFailed
+from quorate.errors import PortTakenError, QuorateError
+from quorate.host.admin_api import admin_application
+from quorate.host.administration import Administration
+from quorate.host.chores import StoreChores
+from quorate.host.config import Limits, Settings, StatePaths
+from quorate.host.health import Health
+from quorate.host.keyring import Credentials, HostKeyring
+from quorate.host.listener import Listener, open_socket
+from quorate.host.metrics import HostMetrics
+from quorate.host.process import StateLock, raise_open_files, set_priority
+from quorate.host.public_api import PublicApi
+from quorate.host.service import ActivationService
+from quorate.host.store.store import Store
+from quorate.host.writer import AnswerWriter
+
+__all__ = ["HostServer", "run_until_signalled"]
+
+ADMIN_CONNECTIONS_MAX = 128
+
+
+class HostServer:
+    """One running host.
+
+    Args:
+        state_dir: made by `quorate host init`.
+        overrides: settings of this run only, by attribute of `Settings`; port 0 lets the operating system choose.
+        on_change: called when changed settings, product files or a new certificate are in use.
+
+    Attributes:
+        service, administration, metrics, health: the parts, once it runs.
+    """
+
+    service: ActivationService
+    administration: Administration
+    metrics: HostMetrics
+    health: Health
+
+    def __init__(
+        self,
+        state_dir: Path,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        limits: Limits | None = None,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
+        self._on_change = on_change
+        self._paths = StatePaths(state_dir)
+        self._clock = clock
+        self._entropy = entropy
+        self._overrides = dict(overrides or {})
+        self._limits = limits or Limits()
+        self._log = structlog.get_logger("quorate.host")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._stop_asked = False
+        self._public: Listener | None = None
+        self._admin: Listener | None = None
+        self._refused_ports: set[tuple[str, int]] = set()
+
+    # --- from outside ------------------------------------------------------------------------------------------
+
+    @property
+    def port(self) -> int:
+        """The clients' port that is really served, 0 while there is none."""
+        return 0 if self._public is None else self._public.port
+
+    @property
+    def admin_port(self) -> int:
+        """The port of administration that is really served, 0 while there is none."""
+        return 0 if self._admin is None else self._admin.port
+
+    def stop(self) -> None:
+        """Ask it to stop; from any thread, at any time, also before it runs."""
+        self._stop_asked = True
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: so has the host
+                self._loop.call_soon_threadsafe(self._stopping.set)
+
+    async def run(self, on_ready: Callable[[], None] | None = None) -> None:
+        """Serve until `stop`; returns when everything is answered, written and closed.
+
+        Args:
+            on_ready: called once both ports are served.
+
+        Raises:
+            StateMissingError, StateInUseError, FilePermissionsError, SchemaNewerError, PortTakenError: it could not
+                start; where there is a store, event 12291 is in it.
+        """
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        if self._stop_asked:
+            return
+        keyring = HostKeyring(self._paths, self._clock, self._entropy)
+        with StateLock(self._paths), contextlib.closing(Store.open(self._paths.database)) as store:
+            self.administration = administration = Administration(keyring, store, self._clock, self._overrides)
+            try:
+                credentials, settings = keyring.credentials(), administration.settings()
+                public_socket = open_socket(settings.address, settings.port, self._limits.backlog)
+                with contextlib.closing(public_socket):
+                    admin_socket = open_socket(settings.admin_address, settings.admin_port, self._limits.backlog)
+                    with contextlib.closing(admin_socket):
+                        await self._serve(store, credentials, settings, public_socket, admin_socket, on_ready)
+            except QuorateError as fault:
+                self._note_failed_start(fault)
+                raise
+
+    # --- parts -------------------------------------------------------------------------------------------------
+
+    async def _serve(
+        self,
+        store: Store,
+        credentials: Credentials,
+        settings: Settings,
+        public_socket: socket.socket,
+        admin_socket: socket.socket,
+        on_ready: Callable[[], None] | None,
+    ) -> None:
+        assert self._loop is not None, "run() sets it"  # noqa: S101  (our own mistake only)
+        administration, limits = self.administration, self._limits
+        chores = StoreChores(store, self._clock, credentials.products, settings)
+        self.metrics = metrics = HostMetrics(lambda: writer.waiting, administration.group_counts, self._expires_s)
+        writer = AnswerWriter(store, self._clock, limits, chores, metrics)
+        self.service = service = ActivationService(store, writer, self._clock, limits, credentials, settings)
+        self.health = health = Health(
+            service,
+            writer,
+            self._clock,
+            limits,
+            self._paths.root,
+            lambda: bool(self._public and self._public.is_serving),
+        )
+        token = administration.keyring.admin_token()
+        self._public_api = PublicApi(service, limits, metrics)
+        self._admin_api = partial(admin_application, administration, health, metrics, token)
+        self._apply_priority(settings)
+        writer.start(self._loop)
+        try:
+            self._public = self._listen_public(public_socket)
+            self._admin = self._listen_admin(admin_socket)
+            self._log.info("listening", port=self.port, admin_port=self.admin_port, host_id=credentials.host_id)
+            if on_ready is not None:
+                on_ready()
+            await self._watch(writer, chores, settings)
+        finally:
+            await self._end(writer)
+
+    def _listen_public(self, sock: socket.socket) -> Listener:
+        connections_max = raise_open_files(self._limits.connections_max)
+        listener = Listener(sock, self._public_api, Interfaces.RSGI, self._limits, connections_max)
+        listener.start()
+        return listener
+
+    def _listen_admin(self, sock: socket.socket) -> Listener:
+        application = self._admin_api(sock.getsockname()[0])
+        listener = Listener(sock, application, Interfaces.ASGINL, self._limits, ADMIN_CONNECTIONS_MAX)
+        listener.start()
+        return listener
+
+    async def _end(self, writer: AnswerWriter) -> None:
+        """Listeners first: what they have taken in needs the writer to be answered."""
+        self._log.info("stopping", waiting=writer.waiting)
+        listeners = [listener for listener in (self._public, self._admin) if listener is not None]
+        await asyncio.gather(*(listener.stop(self._limits.stop_s) for listener in listeners))
+        writer.stop()
+        if not await asyncio.to_thread(writer.join, self._limits.stop_s):
+            self._log.error("writer_does_not_end", waiting=writer.waiting)
+        self.service.close()
+        self._public = self._admin = None
+        self._log.info("stopped")
+
+    # --- what changes while it runs ------------------------------------------------------------------------------
+
+    async def _watch(self, writer: AnswerWriter, chores: StoreChores, settings: Settings) -> None:
+        """Once a second: use what has changed; tell those who have waited too long."""
+        assert self._stopping is not None, "run() sets it"  # noqa: S101  (our own mistake only)
+        stamp = self.administration.keyring.stamp()
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._limits.poll_s)
+            stalled = writer.give_up_stale()
+            if stalled:
+                self._log.error("store_stalled", requests=stalled)
+            try:
+                found, wanted = await asyncio.to_thread(self._look)
+                credentials = self.service.credentials
+                if found != stamp:
+                    credentials = await asyncio.to_thread(self.administration.keyring.credentials)
+            except QuorateError as fault:  # a file being exchanged, a store in trouble: go on with what we have
+                self._log.warning("cannot_look_for_changes", code=fault.code, message=fault.message)
+                continue
+            if found == stamp and wanted == settings:
+                continue
+            stamp = found
+            self.service.adopt(credentials, wanted)
+            chores.adopt(credentials.products, wanted)
+            settings = await self._apply(settings, wanted)
+            if self._on_change is not None:
+                self._on_change()
+
+    def _look(self) -> tuple[Any, Settings]:
+        return self.administration.keyring.stamp(), self.administration.settings()
+
+    async def _apply(self, before: Settings, wanted: Settings) -> Settings:
+        """What needs more than the next answer: ports and priority. The settings that now hold."""
+        self._log.info("changed", settings=_differences(before, wanted), products=self._products())
+        if wanted.priority is not before.priority:
+            self._apply_priority(wanted)
+        if (wanted.address, wanted.port) != (before.address, before.port) and self._public is not None:
+            self._public = await self._move(self._public, wanted.address, wanted.port, self._listen_public)
+        is_admin_moved = (wanted.admin_address, wanted.admin_port) != (before.admin_address, before.admin_port)
+        if is_admin_moved and self._admin is not None:
+            self._admin = await self._move(self._admin, wanted.admin_address, wanted.admin_port, self._listen_admin)
+        return wanted
+
+    async def _move(
+        self, listener: Listener, address: str, port: int, listen: Callable[[socket.socket], Listener]
+    ) -> Listener:
+        """Listen elsewhere, without a moment of silence where that is possible; stay where that fails."""
+        old_address, old_port = listener.address, listener.port
+        if port == old_port:  # another address on the same port: the old one must go first
+            await listener.stop(self._limits.stop_s)
+        try:
+            moved = listen(open_socket(address, port, self._limits.backlog))
+        except PortTakenError as fault:
+            self._log.error("cannot_listen", message=fault.message, hint=fault.hint)
+            self._note_failed_start(fault)
+            if port != old_port:
+                return listener
+            return listen(open_socket(old_address, old_port, self._limits.backlog))
+        self._log.info("listening", address=address, port=moved.port)
+        if port != old_port:
+            await listener.stop(self._limits.stop_s)
+        return moved
+
+    def _apply_priority(self, settings: Settings) -> None:
+        reason = set_priority(settings.priority)
+        if reason is not None:
+            self._log.warning("priority_unchanged", wanted=settings.priority.value, reason=reason)
+
+    def _products(self) -> list[str]:
+        return [product.product for product in self.service.credentials.products]
+
+    def _expires_s(self) -> int:
+        certificate = self.service.credentials.certificate
+        return 0 if certificate is None else certificate.expires_s
+
+    def _note_failed_start(self, fault: QuorateError) -> None:
+        """Event 12291. A store that cannot take it must not hide the fault itself."""
+        event = ServiceFailed(
+            time_s=self._clock.now_s(), code=fault.code, hresult=fault.hresult or 0, message=fault.message
+        )
+        with contextlib.suppress(QuorateError):
+            self.administration.record(event)
+
+
+def run_until_signalled(
+    server: HostServer, on_ready: Callable[[], None], loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    """Run in this thread until SIGTERM or SIGINT; raises as `HostServer.run`."""
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, server.stop)
+        await server.run(on_ready)
+
+    if os.geteuid() == 0:
+        structlog.get_logger("quorate.host").warning("running_as_root", hint="an ordinary user is enough")
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serve())
+
+
+def _differences(before: Settings, after: Settings) -> dict[str, Any]:
+    old, new = vars(before), vars(after)
+    return {name: value for name, value in new.items() if old[name] != value}

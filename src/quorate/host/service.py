@@ -1,0 +1,205 @@
+"""The activation service: one request in, one signed answer out, or the fault that explains why not.
+
+The order of the checks is that of `core.decision`; before them stands only whether this host may speak at all. A host
+that is not activated, or whose certificate ended, counts nobody (S1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from quorate import __version__
+from quorate.clock import Clock
+from quorate.core.decision import Asked, Decided, refuse_unheard
+from quorate.core.events import RequestHandled
+from quorate.core.messages import (
+    PROTOCOL_VERSION,
+    ActivationRequest,
+    HostDescription,
+    ProbeResult,
+    decode_request,
+    encode,
+)
+from quorate.core.policy import DAY_S
+from quorate.core.trust import clock_skew
+from quorate.errors import (
+    CountInsufficientError,
+    HostBusyError,
+    ProductNotCoveredError,
+    QuorateError,
+    RefusedError,
+)
+from quorate.host.config import Limits, Settings
+from quorate.host.keyring import Credentials
+from quorate.host.speaker import Speaker
+from quorate.host.store.store import Arrived, Store
+from quorate.host.writer import AnswerWriter
+
+__all__ = ["ActivationService"]
+
+PROBERS_MAX = 4  # threads that read for probes; the store has eight readers in all
+PROBES_WAITING_MAX = 64
+SPEECHLESS_EVENT_EVERY_S = 60.0  # a host that cannot answer logs who asked, but not everybody: nobody throttles them
+
+
+class ActivationService:
+    """Answers requests. All methods but the constructor run on the event loop's thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: AnswerWriter,
+        clock: Clock,
+        limits: Limits,
+        credentials: Credentials,
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._clock = clock
+        self._limits = limits
+        self._log = structlog.get_logger("quorate.host.service")
+        self._probers = ThreadPoolExecutor(PROBERS_MAX, thread_name_prefix="quorate-probe")
+        self._probes_waiting = 0
+        self._speechless_event_at_s: float | None = None
+        self.adopt(credentials, settings)
+
+    def adopt(self, credentials: Credentials, settings: Settings) -> None:
+        """Answer with these from now on."""
+        self.credentials = credentials
+        self.settings = settings
+        self._speaker: Speaker | None = None
+
+    def close(self) -> None:
+        """Let go of the threads; probes under way end first."""
+        self._probers.shutdown(wait=True, cancel_futures=True)
+
+    async def activate(self, body: bytes, address: str) -> bytes:
+        """The `Answer` to an activation request; counted, decided, on disk, signed.
+
+        Args:
+            address: where it came from, for the inventory.
+
+        Raises:
+            MalformedRequestError, UnsupportedVersionError: not a request.
+            HostNotActivatedError, HostCertificateExpiredError, HostCertificateNotYetValidError: it may not speak.
+            HostBusyError, HostStoppingError, StoreUnavailableError: not now.
+            InternalFaultError: our own mistake.
+        """
+        request = decode_request(body)
+        now_s = self._clock.now_s()
+        try:
+            speaker = self._speaker_at(now_s)
+        except QuorateError as fault:
+            self._note_speechless(fault, request, address, now_s)
+            raise
+        verdict = refuse_unheard(request, speaker.covered(request.edition), now_s)
+        group = speaker.group_of(request.edition) if isinstance(verdict, Decided) else ""
+        arrived = Arrived(request, address, verdict, group)
+        return await self._writer.submit(arrived, speaker, self.settings.intervals)
+
+    async def probe(self, body: bytes) -> bytes:
+        """The `ProbeResult`: what `activate` would say now. Counts nobody, writes nothing.
+
+        Raises:
+            As `activate`.
+        """
+        request = decode_request(body)
+        now_s = self._clock.now_s()
+        speaker = self._speaker_at(now_s)
+        verdict = refuse_unheard(request, speaker.covered(request.edition), now_s)
+        if isinstance(verdict, Asked):
+            decided = await self._probe_store(verdict, now_s)
+        else:
+            decided = verdict
+        refused = self._refusal(request, verdict, decided, now_s)
+        result = ProbeResult(
+            would_activate=refused is None,
+            code=decided.code,
+            message="would be activated" if refused is None else refused.message,
+            count=decided.count,
+            threshold=decided.threshold,
+            host_time_s=now_s,
+        )
+        return encode(result)
+
+    def describe(self) -> bytes:
+        """The `HostDescription`: who this host is. Only its certificate proves anything."""
+        credentials, now_s = self.credentials, self._clock.now_s()
+        try:
+            credentials.in_force(now_s)
+            is_activated = True
+        except QuorateError:
+            is_activated = False
+        products = credentials.products
+        return encode(
+            HostDescription(
+                service=products[0].service if products else "_quorate._tcp",
+                version=__version__,
+                protocol=(PROTOCOL_VERSION,),
+                host_id=credentials.host_id,
+                activated=is_activated,
+                host_certificate=credentials.certificate_token,
+                products=tuple(product.product for product in products),
+                time_s=now_s,
+            )
+        )
+
+    def _speaker_at(self, now_s: int) -> Speaker:
+        self.credentials.in_force(now_s)
+        if self._speaker is None:
+            self._speaker = Speaker(self.credentials, now_s)
+        return self._speaker
+
+    async def _probe_store(self, asked: Asked, now_s: int) -> Decided:
+        if self._probes_waiting >= PROBES_WAITING_MAX:
+            raise HostBusyError(waiting=self._probes_waiting, retry_after_s=self._limits.retry_after_s)
+        self._probes_waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._probers, self._store.probe, asked, now_s)
+        finally:
+            self._probes_waiting -= 1
+
+    def _refusal(
+        self, request: ActivationRequest, verdict: Asked | Decided, decided: Decided, now_s: int
+    ) -> RefusedError | None:
+        if decided.code is None:
+            return None
+        if isinstance(verdict, Asked):
+            window_days = verdict.product.policy.count_window_s // DAY_S
+            return CountInsufficientError(count=decided.count, threshold=decided.threshold, window_days=window_days)
+        covered = None if self._speaker is None else self._speaker.covered(request.edition)
+        if covered is not None:
+            tolerance_s = covered[0].policy.clock_tolerance_s
+            return clock_skew(host_s=now_s, client_s=request.time_s, tolerance_s=tolerance_s)
+        return ProductNotCoveredError(edition=request.edition)
+
+    def _note_speechless(self, fault: QuorateError, request: ActivationRequest, address: str, now_s: int) -> None:
+        """An event 12290 that says why a client got no answer; one a minute at most."""
+        at_s = self._clock.monotonic_s()
+        if self._speechless_event_at_s is not None and at_s - self._speechless_event_at_s < SPEECHLESS_EVENT_EVERY_S:
+            return
+        self._speechless_event_at_s = at_s
+        self._log.warning("cannot_answer", code=fault.code, message=fault.message, machine=request.machine)
+        self._writer.record(
+            RequestHandled(
+                time_s=now_s,
+                code=fault.code,
+                hresult=fault.hresult or 0,
+                group="",
+                threshold=0,
+                count=0,
+                machine=request.machine,
+                cmid=request.cmid,
+                client_time_s=request.time_s,
+                vm=request.vm,
+                status=request.status,
+                expires_in_min=request.expires_in_min,
+                edition=request.edition,
+                address=address,
+            )
+        )

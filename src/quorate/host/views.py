@@ -1,0 +1,123 @@
+"""What administration shows: the shapes that the commands print, the HTTP API serves and the console draws.
+
+`msgspec.to_builtins(view)` is the JSON of it. Shapes only grow: scripts hold on to them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from quorate.core.events import EVENT_TITLES, HostEvent, info_text, is_failure
+from quorate.core.policy import MachineClass
+from quorate.host.store.reports import ClientRow, StoredEvent
+
+__all__ = ["ClassCount", "ClientView", "HostStatus", "ProductView", "client_view", "event_view"]
+
+
+class _View(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class ClassCount(_View, frozen=True, kw_only=True):
+    """The activation count of one class: `current` is what an answer would show, at most twice the threshold."""
+
+    current: int
+    threshold: int
+    counted: tuple[MachineClass, ...]
+
+
+class ProductView(_View, frozen=True, kw_only=True):
+    """One product file on this host. `covered`: whether the host certificate lets it be served."""
+
+    id: str
+    name: str
+    group: str
+    covered: bool
+    editions: tuple[str, ...]
+
+
+class HostStatus(_View, frozen=True, kw_only=True):
+    """What `slmgr /dlv` shows of a KMS host, and more.
+
+    `activated`: clients are answered now; otherwise `code` and `message` say why not. `machines`: the exact number of
+    machines heard within the count window, by group and class.
+    """
+
+    host_id: str
+    version: str
+    running: bool
+    activated: bool
+    code: str | None
+    message: str | None
+    customer: str | None
+    product_groups: tuple[str, ...]
+    certificate_serial: str | None
+    certificate_issued_s: int | None
+    certificate_expires_s: int | None
+    product_key_last_five: str | None
+    products: tuple[ProductView, ...]
+    port: int
+    address: str
+    admin_port: int
+    admin_address: str
+    activation_interval_min: int
+    renewal_interval_min: int
+    dns_publishing: bool
+    priority: str
+    counts: dict[str, dict[str, ClassCount]]
+    machines: dict[str, dict[str, int]]
+    requests: dict[str, int]
+    state_dir: str
+    database_bytes: int
+    time_s: int
+
+
+class ClientView(_View, frozen=True, kw_only=True, rename={"machine_class": "class"}):
+    """One machine of the inventory. `flags`: `vm`, `lapsed` (no longer counted, about to be removed)."""
+
+    machine: str
+    cmid: str
+    group: str
+    edition: str
+    machine_class: MachineClass
+    status: str
+    first_seen_s: int
+    last_seen_s: int
+    address: str
+    requests: int
+    lease_expires_s: int | None
+    flags: tuple[str, ...]
+
+
+def client_view(row: ClientRow, *, is_lapsed: bool) -> ClientView:
+    """A row of the store as people see it."""
+    flags = [name for name, is_set in (("vm", row.vm), ("lapsed", is_lapsed)) if is_set]
+    return ClientView(
+        machine=row.machine,
+        cmid=row.cmid,
+        group=row.group,
+        edition=row.edition,
+        machine_class=row.machine_class,
+        status=row.status.value,
+        first_seen_s=row.first_heard_s,
+        last_seen_s=row.last_heard_s,
+        address=row.address,
+        requests=row.requests,
+        lease_expires_s=row.lease_expires_s,
+        flags=tuple(flags),
+    )
+
+
+def event_view(stored: StoredEvent) -> dict[str, Any]:
+    """An event as JSON: its number, title and level, its own named fields, and Microsoft's comma-separated `info`."""
+    event: HostEvent = stored.event
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    return {
+        "id": stored.id,
+        "title": EVENT_TITLES[fields["event_id"]],
+        "level": "error" if is_failure(event) else "information",
+        **fields,
+        "info": info_text(event),
+    }

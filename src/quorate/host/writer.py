@@ -1,0 +1,277 @@
+"""The one thread that writes: it takes what waits, commits it in one transaction, signs, and hands the answers back.
+
+Group commit without a timer: while one batch is on disk the next gathers by itself, so a quiet host answers at once
+and a busy one pays for few fsyncs (reference, section 5). An answer exists only after its transaction is on disk.
+Nothing that goes wrong ends the thread: whoever waits is told, and the next batch tries again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from quorate.clock import Clock
+from quorate.core.decision import Decided
+from quorate.core.events import HostEvent
+from quorate.core.lease import Intervals
+from quorate.errors import (
+    HostBusyError,
+    HostStoppingError,
+    InternalFaultError,
+    QuorateError,
+    StoreUnavailableError,
+)
+from quorate.host.config import Limits
+from quorate.host.speaker import Speaker
+from quorate.host.store.store import BATCH_MAX, Arrived, Store
+
+__all__ = ["AnswerWriter", "BatchObserver", "Chore"]
+
+EVENTS_WAITING_MAX = 256  # events that belong to no request; what is more is left to the log
+_IDLE_S = 1.0  # how often an idle writer looks whether a chore is due or a broken store is mended
+_CHORE_PAUSE_S = 0.01
+
+_Outcome = bytes | QuorateError
+_MENDED = "store-checked"
+
+
+class BatchObserver(Protocol):
+    """Who wants to know about every batch (metrics)."""
+
+    def batch_done(self, outcomes: Counter[str], seconds: float) -> None:
+        """`outcomes`: answers by code, `ACTIVATED` for leases; `seconds`: what the transaction took."""
+        ...
+
+
+class Chore(Protocol):
+    """Small work on the store between batches (housekeeping)."""
+
+    def step(self) -> bool:
+        """One short step, if one is due; whether another one follows at once.
+
+        Raises:
+            StoreUnavailableError
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    arrived: Arrived
+    speaker: Speaker
+    intervals: Intervals
+    future: asyncio.Future[bytes]
+    since_s: float
+
+
+class AnswerWriter:
+    """Hands requests to the store, batch by batch.
+
+    Args:
+        chore: done between batches.
+    """
+
+    def __init__(self, store: Store, clock: Clock, limits: Limits, chore: Chore, observer: BatchObserver) -> None:
+        self._store = store
+        self._clock = clock
+        self._limits = limits
+        self._chore = chore
+        self._observer = observer
+        self._log = structlog.get_logger("quorate.host.writer")
+        self._wake = threading.Condition()
+        self._queue: deque[_Waiting] = deque()
+        self._events: deque[HostEvent] = deque(maxlen=EVENTS_WAITING_MAX)
+        self._in_flight: Sequence[_Waiting] = ()
+        self._is_stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name="quorate-writer", daemon=True)
+        self.fault: StoreUnavailableError | None = None
+        """What the last write failed with; None when it went well."""
+
+    # --- from the event loop -----------------------------------------------------------------------------------
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin; answers are handed to `loop`."""
+        self._loop = loop
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for their turn, the batch in flight not counted."""
+        return len(self._queue)
+
+    def submit(self, arrived: Arrived, speaker: Speaker, intervals: Intervals) -> asyncio.Future[bytes]:
+        """The answer to one request, when it is on disk. Call it on the loop's own thread.
+
+        Raises:
+            HostBusyError: as many wait as may wait.
+            HostStoppingError: this host takes no more.
+            StoreUnavailableError, InternalFaultError: from the future.
+        """
+        assert self._loop is not None, "start() comes first"  # noqa: S101  (our own mistake only)
+        if self._is_stopping:
+            raise HostStoppingError(retry_after_s=self._limits.retry_after_s)
+        if len(self._queue) >= self._limits.waiting_max:
+            raise HostBusyError(waiting=len(self._queue), retry_after_s=self._limits.retry_after_s)
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        waiting = _Waiting(arrived, speaker, intervals, future, self._loop.time())
+        with self._wake:
+            self._queue.append(waiting)
+            if not self._in_flight:  # a busy writer looks by itself
+                self._wake.notify()
+        return future
+
+    def record(self, event: HostEvent) -> None:
+        """Keep an event that belongs to no counted request; soon, and not at any price."""
+        with self._wake:
+            self._events.append(event)
+            self._wake.notify()
+
+    def give_up_stale(self) -> int:
+        """Tell those who have waited too long that the disk does not answer; how many there were.
+
+        What is in flight may still be committed: the client asks again with the same nonce and gets the same answer.
+        """
+        assert self._loop is not None, "start() comes first"  # noqa: S101  (our own mistake only)
+        oldest_s = self._loop.time() - self._limits.answer_s
+        with self._wake:
+            stale = [each for each in (*self._in_flight, *self._queue) if each.since_s < oldest_s]
+            while self._queue and self._queue[0].since_s < oldest_s:
+                self._queue.popleft()
+        waiting = [each.future for each in stale if not each.future.done()]
+        _resolve([(future, self._stalled()) for future in waiting])
+        return len(waiting)
+
+    def stop(self) -> None:
+        """Take no more; the thread ends when all that waits is answered. Returns at once."""
+        with self._wake:
+            self._is_stopping = True
+            self._wake.notify()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; whether it came in time."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    # --- in the thread -----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        chore_follows = False
+        while True:
+            batch = self._take(_CHORE_PAUSE_S if chore_follows else _IDLE_S)
+            if batch:
+                self._answer(batch)
+            elif self._is_stopping and not self._queue:
+                self._guarded(self._write_events)
+                return
+            self._guarded(self._write_events)
+            if self.fault is not None and not batch:
+                self._guarded(self._try_store)
+            chore_follows = bool(self._guarded(self._chore.step))
+
+    def _take(self, timeout_s: float) -> Sequence[_Waiting]:
+        """All that waits, up to a full batch; nothing when the time is up."""
+        size_max = min(self._limits.batch_max, BATCH_MAX)
+        with self._wake:
+            self._in_flight = ()
+            has_work = self._queue or (self._events and self.fault is None)
+            if not has_work and not self._is_stopping:
+                self._wake.wait(timeout_s)
+            batch = [self._queue.popleft() for _ in range(min(size_max, len(self._queue)))]
+            self._in_flight = batch
+        return batch
+
+    def _answer(self, batch: Sequence[_Waiting]) -> None:
+        outcomes = self._outcomes(batch)
+        assert self._loop is not None, "start() comes first"  # noqa: S101  (our own mistake only)
+        pairs = [(each.future, outcome) for each, outcome in zip(batch, outcomes, strict=True)]
+        try:
+            self._loop.call_soon_threadsafe(_resolve, pairs)
+        except RuntimeError:  # the loop ended before us: nobody waits any more
+            self._log.warning("answers_without_taker", answers=len(pairs))
+
+    def _outcomes(self, batch: Sequence[_Waiting]) -> list[_Outcome]:
+        """What each of the batch is told. Never raises."""
+        started_s = self._clock.monotonic_s()
+        try:
+            decided = self._store.decide([each.arrived for each in batch], self._clock.now_s())
+        except StoreUnavailableError as fault:
+            self._store_failed(fault, len(batch))
+            return [StoreUnavailableError(**fault.values) for _ in batch]
+        except Exception:  # noqa: BLE001  (whoever waits is told; the thread must live)
+            self._log.exception("batch_failed", requests=len(batch))
+            if len(batch) == 1:
+                return [InternalFaultError()]
+            # One request that we cannot handle must not cost the others their answer.
+            return [outcome for each in batch for outcome in self._outcomes([each])]
+        seconds = self._clock.monotonic_s() - started_s
+        self._store_works()
+        outcomes = [self._say(each, verdict) for each, verdict in zip(batch, decided, strict=True)]
+        self._observer.batch_done(Counter(verdict.code or "ACTIVATED" for verdict in decided), seconds)
+        return outcomes
+
+    def _say(self, waiting: _Waiting, decided: Decided) -> _Outcome:
+        arrived = waiting.arrived
+        try:
+            return waiting.speaker.say(arrived.request, arrived.verdict, decided, waiting.intervals)
+        except Exception:  # noqa: BLE001  (as above, and the others of the batch get their answers)
+            self._log.exception("signing_failed", cmid=arrived.request.cmid)
+            return InternalFaultError()
+
+    def _write_events(self) -> None:
+        while self._events:
+            self._store.record(self._events[0])
+            self._events.popleft()  # only now: a store that fails keeps it waiting
+
+    def _try_store(self) -> None:
+        """A small write after a fault: an idle host notices by itself that its disk is well again."""
+        self._store.set_setting(_MENDED, self._clock.now_s())
+        self._store_works()
+
+    def _guarded(self, work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except StoreUnavailableError as fault:
+            self._store_failed(fault, 0)
+        except Exception:  # noqa: BLE001  (the next one may work; the thread must live)
+            self._log.exception("chore_failed")
+        return None
+
+    def _stalled(self) -> StoreUnavailableError:
+        return StoreUnavailableError(
+            reason=f"the disk has not answered for {self._limits.answer_s:.0f} s",
+            path=self._store.database.path,
+            retry_after_s=self._limits.retry_after_s,
+        )
+
+    def _store_failed(self, fault: StoreUnavailableError, requests: int) -> None:
+        if self.fault is None or requests:
+            self._log.error("store_unavailable", reason=fault.message, requests=requests)
+        self.fault = fault
+
+    def _store_works(self) -> None:
+        if self.fault is not None:
+            self._log.info("store_works_again")
+            self.fault = None
+
+
+def _resolve(pairs: Sequence[tuple[asyncio.Future[bytes], _Outcome]]) -> None:
+    """On the loop's thread: every waiting request gets its answer. Who has gone away is passed over."""
+    for future, outcome in pairs:
+        if future.done():
+            continue
+        if isinstance(outcome, bytes):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
