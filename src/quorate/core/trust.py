@@ -6,7 +6,10 @@ A client needs only the publisher's public keys and the product file. What is he
 - the lease is signed by the key in that certificate, and is a lease, not another kind of document;
 - it answers this question: same CMID, same edition, same nonce;
 - its time is now, within the clock tolerance;
-- it keeps the publisher's policy: enough machines, not longer than an activation lasts.
+- it keeps the publisher's policy: enough machines, not longer than an activation lasts, renewed before it ends.
+
+What a malicious host that is activated can still do is lie about its count; the publisher's answer to that is the
+certificate, which names the customer, ends, and can be revoked. Who is only on the wire can withhold answers.
 
 Every check returns the verified thing or raises; none returns a bool.
 """
@@ -15,10 +18,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from quorate.core.documents import (
     HOST_CERTIFICATE,
     PRODUCT,
+    DocumentKind,
     Edition,
     HostCertificate,
     ProductFile,
@@ -26,19 +31,23 @@ from quorate.core.documents import (
     read,
     typ_of,
 )
+from quorate.core.ids import link_of
 from quorate.core.lease import LEASE, REFUSAL, Lease, Refusal
 from quorate.core.messages import Answer
 from quorate.core.policy import DAY_S
 from quorate.errors import (
     AnswerMismatchError,
+    BadSignatureError,
     ClockSkewError,
     CountInsufficientError,
     HostCertificateExpiredError,
     HostCertificateNotYetValidError,
+    LeaseExpiredError,
     LeaseInvalidError,
     NotKnownError,
     ProductNotCoveredError,
     RefusedError,
+    UnknownPublisherError,
 )
 
 __all__ = [
@@ -51,6 +60,9 @@ __all__ = [
     "refusal_error",
     "utc_text",
 ]
+
+
+_Said = TypeVar("_Said", Lease, Refusal)
 
 
 @dataclass(frozen=True)
@@ -104,12 +116,7 @@ def check_certificate(token: str, anchor: Anchor, at_s: int) -> HostCertificate:
         ProductNotCoveredError: for other product groups.
     """
     certificate = read(HOST_CERTIFICATE, token, anchor.keys)
-    if at_s >= certificate.expires_s:
-        raise HostCertificateExpiredError(host_id=certificate.host_id, expired=utc_text(certificate.expires_s))
-    if certificate.issued_s - at_s > anchor.product.policy.clock_tolerance_s:
-        raise HostCertificateNotYetValidError(host_id=certificate.host_id, begins=utc_text(certificate.issued_s))
-    if anchor.product.group not in certificate.groups:
-        raise ProductNotCoveredError(edition=anchor.product.product)
+    _check_in_force(certificate, anchor, at_s)
     return certificate
 
 
@@ -122,24 +129,30 @@ def accept_answer(answer: Answer, question: Question, anchor: Anchor, now_s: int
     Raises:
         MalformedError, TrustError and its kind: the answer proves nothing and is dropped.
         ClockSkewError: a lease from another time than now.
+        ProductNotCoveredError: a host for other product groups.
     """
-    certificate = check_certificate(answer.host_certificate, anchor, now_s)
-    host_keys = VerifyKeys.of([certificate.jwk])
+    certificate = read(HOST_CERTIFICATE, answer.host_certificate, anchor.keys)
     if typ_of(answer.answer) == REFUSAL.typ:
-        refusal = read(REFUSAL, answer.answer, host_keys)
+        refusal = _read_said(REFUSAL, answer.answer, certificate)
         _check_same_question(refusal, question, certificate)
+        # "Your clock is wrong" cannot be judged by that clock: it would call the certificate expired instead.
+        _check_in_force(certificate, anchor, refusal.issued_s if refusal.code == ClockSkewError.code else now_s)
         return refusal
-    lease = read(LEASE, answer.answer, host_keys)
+    lease = _read_said(LEASE, answer.answer, certificate)
     _check_same_question(lease, question, certificate)
+    _check_in_force(certificate, anchor, now_s)
     tolerance_s = anchor.product.policy.clock_tolerance_s
     if abs(lease.issued_s - now_s) > tolerance_s:
         raise clock_skew(host_s=lease.issued_s, client_s=now_s, tolerance_s=tolerance_s)
-    _check_policy(lease, anchor)
+    _check_lease(lease, certificate, anchor)
+    if lease.expires_s <= now_s:  # only where an activation is shorter than the tolerance
+        raise LeaseExpiredError(expired=utc_text(lease.expires_s))
     return lease
 
 
 def check_stored_lease(lease_token: str, certificate_token: str, question: Question, anchor: Anchor) -> Lease:
-    """A lease that was accepted once, read back from disk: the whole chain again, at the time of its issue.
+    """A lease that was accepted once, read back from disk: the whole chain again, at the time of its issue. What
+    `accept_answer` returned passes here at any later time.
 
     Whether it is still running is the life cycle's question (`core.lifecycle`), not this one's.
 
@@ -147,10 +160,9 @@ def check_stored_lease(lease_token: str, certificate_token: str, question: Quest
         MalformedError, TrustError and its kind: the file was damaged, changed or exchanged.
     """
     certificate = read(HOST_CERTIFICATE, certificate_token, anchor.keys)
-    lease = read(LEASE, lease_token, VerifyKeys.of([certificate.jwk]))
-    check_certificate(certificate_token, anchor, min(lease.issued_s, certificate.expires_s))
+    lease = _read_said(LEASE, lease_token, certificate)
     _check_same_question(lease, question, certificate)
-    _check_policy(lease, anchor)
+    _check_lease(lease, certificate, anchor)
     return lease
 
 
@@ -161,7 +173,7 @@ def refusal_error(refusal: Refusal, anchor: Anchor) -> RefusedError:
         return CountInsufficientError(
             count=refusal.count,
             threshold=refusal.threshold,
-            window_days=policy.count_window_s // DAY_S,
+            window_days=-(-policy.count_window_s // DAY_S),
         )
     if refusal.code == ClockSkewError.code:
         return clock_skew(host_s=refusal.issued_s, client_s=refusal.client_time_s, tolerance_s=policy.clock_tolerance_s)
@@ -194,7 +206,25 @@ def _check_same_question(said: Lease | Refusal, question: Question, certificate:
             raise AnswerMismatchError(field=field)
 
 
-def _check_policy(lease: Lease, anchor: Anchor) -> None:
+def _read_said(kind: DocumentKind[_Said], token: str, certificate: HostCertificate) -> _Said:
+    try:
+        return read(kind, token, VerifyKeys.of([certificate.jwk]))
+    except UnknownPublisherError:  # the certificate names the one key that may sign here; this is another
+        raise BadSignatureError(what=kind.what) from None
+
+
+def _check_in_force(certificate: HostCertificate, anchor: Anchor, at_s: int) -> None:
+    if at_s >= certificate.expires_s:
+        raise HostCertificateExpiredError(host_id=certificate.host_id, expired=utc_text(certificate.expires_s))
+    if certificate.issued_s - at_s > anchor.product.policy.clock_tolerance_s:
+        raise HostCertificateNotYetValidError(host_id=certificate.host_id, begins=utc_text(certificate.issued_s))
+    if anchor.product.group not in certificate.groups:
+        raise ProductNotCoveredError(edition=anchor.product.product)
+
+
+def _check_lease(lease: Lease, certificate: HostCertificate, anchor: Anchor) -> None:
+    """What must be true of a lease whenever it is looked at: nothing here depends on the present time."""
+    _check_in_force(certificate, anchor, lease.issued_s)
     policy = anchor.product.policy
     machine_class = anchor.edition(lease.edition).machine_class
     threshold = policy.thresholds.of(machine_class).minimum
@@ -205,6 +235,10 @@ def _check_policy(lease: Lease, anchor: Anchor) -> None:
         raise LeaseInvalidError(reason="it lasts longer than an activation may")
     if not lease.issued_s <= lease.renew_from_s <= lease.renew_until_s <= lease.issued_s + interval_s:
         raise LeaseInvalidError(reason="its renewal window contradicts its renewal interval")
+    if lease.renew_until_s > lease.expires_s:
+        raise LeaseInvalidError(reason="it ends before it may be renewed")
+    if lease.link != link_of(lease.cmid, lease.nonce):
+        raise LeaseInvalidError(reason="its lineage link is not that of this answer")
 
 
 def _span(seconds: int) -> str:
