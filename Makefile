@@ -42,7 +42,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 docs: $(READY)
-	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python -m scripts.docs
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)

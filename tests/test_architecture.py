@@ -25,6 +25,7 @@ FLOORS = {
     "quorate": 3,  # the SDK's face, `quorate/__init__.py`: names from the client's room
     "sim": 3,
     "cli": 4,
+    "__main__": 5,
 }
 
 # Third-party libraries by room, as the names of pyproject.toml's extras. `cli` may use all: each group's module is
@@ -39,6 +40,7 @@ EXTRAS = {
     "host": ("host",),
     "sim": ("publisher", "host"),
     "cli": ("cli", "publisher", "host"),
+    "__main__": (),
 }
 
 CLIENT_DEPENDENCIES = {"cryptography", "dnspython", "joserfc", "msgspec", "urllib3"}

@@ -1,0 +1,167 @@
+"""What people install is whole and small: wheel and sdist are built, and installed in bare environments with the lock's
+versions, once for each extra."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import quorate
+from tests.support.source import ROOT, SRC
+from tests.test_architecture import CLIENT_DEPENDENCIES
+
+CLIENT_IMPORTS = {"cryptography", "dns", "joserfc", "msgspec", "urllib3"}
+CARRIED = {"cffi", "_cffi_backend", "pycparser", "typing_extensions"}  # what those five need themselves
+TIMEOUT_S = 300  # a build and an installation, on a slow machine, with nothing in the cache
+
+WHAT_IS_IMPORTED = """
+import sys
+before = set(sys.modules)
+import quorate
+tops = {name.split(".")[0] for name in set(sys.modules) - before}
+print(" ".join(sorted(tops - set(sys.stdlib_module_names))))
+"""
+
+
+@pytest.fixture(scope="module")
+def uv() -> str:
+    found = next((path for path in (ROOT / ".tools/bin/uv",) if path.exists()), shutil.which("uv"))
+    if found is None:
+        pytest.fail("uv is needed to build the package. Run: make venv", pytrace=False)
+    return str(found)
+
+
+def run(*command: str | Path, **variables: str) -> str:
+    """What the command prints; it must work."""
+    environment = {name: text for name, text in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
+    environment |= {"UV_PYTHON_DOWNLOADS": "never", **variables}
+    done = subprocess.run(
+        [str(word) for word in command],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def built(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that was built from the sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(uv, "build", "--quiet", "--python", sys.executable, "--out-dir", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    return next(built.glob("quorate-*.whl"))
+
+
+def install(uv: str, wheel: Path, folder: Path, extra: str | None) -> Path:
+    """A fresh environment with the wheel, one extra of it, and the versions of the lock file."""
+    wanted = ["--extra", extra] if extra else []
+    locked = run(uv, "export", "--quiet", "--frozen", "--no-default-groups", "--no-emit-project", *wanted)
+    requirements = folder / "requirements.txt"
+    requirements.write_text(locked, encoding="utf-8")
+    run(uv, "venv", "--quiet", "--python", sys.executable, folder / "venv")
+    python = folder / "venv/bin/python"
+    run(uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--requirement", requirements, wheel)
+    run(uv, "pip", "check", "--quiet", "--python", python)
+    return python
+
+
+@pytest.fixture(scope="module")
+def bare(uv: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with nothing but `pip install quorate`."""
+    return install(uv, wheel, tmp_path_factory.mktemp("bare"), None)
+
+
+def files_of_the_package() -> set[str]:
+    inside = (path for path in (SRC / "quorate").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(SRC).as_posix() for path in inside}
+
+
+def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert files_of_the_package() <= names
+    assert "quorate/py.typed" in names
+    assert any(name.startswith("quorate/host/store/migrations/versions/v0001") for name in names)
+    assert {name.split("/")[0] for name in names} == {"quorate", f"quorate-{quorate.__version__}.dist-info"}
+    assert f"quorate-{quorate.__version__}.dist-info/licenses/LICENSE" in names
+
+
+def test_the_sdist_can_be_built_from_and_tested(built: Path) -> None:
+    with tarfile.open(next(built.glob("quorate-*.tar.gz"))) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    wanted = {
+        "pyproject.toml",
+        "uv.lock",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "Makefile",
+        "tests/test_packaging.py",
+    }
+    assert wanted <= names
+    assert not [name for name in names if name.startswith((".venv", ".tools", ".git/"))]
+
+
+def test_import_quorate_pulls_in_the_clients_libraries_and_no_others(bare: Path) -> None:
+    imported = set(run(bare, "-I", "-W", "error", "-c", WHAT_IS_IMPORTED).split()) - {"quorate"}
+    assert imported <= CLIENT_IMPORTS | CARRIED, "import quorate must stay cheap for the program that embeds it"
+    assert run(bare, "-I", "-c", "import quorate; print(quorate.__version__)").strip() == quorate.__version__
+
+
+def test_a_bare_installation_is_the_client_and_its_five_libraries(uv: str, bare: Path) -> None:
+    installed = {line.split("==")[0] for line in run(uv, "pip", "freeze", "--quiet", "--python", bare).splitlines()}
+    installed = {line.split(" @ ")[0] for line in installed}
+    assert CLIENT_DEPENDENCIES | {"quorate"} <= installed
+    assert installed - CLIENT_DEPENDENCIES - {"quorate"} <= {"cffi", "pycparser", "typing-extensions"}
+
+
+def test_the_sdk_works_in_a_bare_installation(bare: Path) -> None:
+    assert (
+        run(bare, "-I", "-c", "from quorate import Client, QuorateError, Status; print(Client.__name__)") == "Client\n"
+    )
+
+
+def test_the_command_without_its_extra_says_what_to_install(bare: Path) -> None:
+    done = subprocess.run(
+        [bare.parent / "quorate", "client", "status"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "error: typer is not installed\nhint: pip install 'quorate[cli]'\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "works", "needs"),
+    [
+        ("cli", ["client"], {"host": "host", "publisher": "publisher"}),
+        ("publisher", ["client", "publisher"], {"host": "host"}),
+        ("host", ["client", "host"], {}),
+    ],
+)
+def test_each_extra_brings_what_its_commands_need(
+    uv: str, wheel: Path, tmp_path: Path, extra: str, works: list[str], needs: dict[str, str]
+) -> None:
+    command = install(uv, wheel, tmp_path, extra).parent / "quorate"
+    assert run(command, "--version").strip() == quorate.__version__
+    for group in works:
+        assert f"quorate {group}" in run(command, group, "--help")
+    for group, missing in needs.items():
+        done = subprocess.run(
+            [command, group, "--help"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+        assert done.returncode == 1
+        assert f"hint: pip install 'quorate[{missing}]'" in done.stderr
