@@ -23,7 +23,7 @@ from quorate.core.documents import (
 )
 from quorate.core.ids import ProductKey, b64url
 from quorate.core.policy import DAY_S
-from quorate.errors import InvalidSettingError, NotKnownError, StateExistsError
+from quorate.errors import InvalidSettingError, InvalidSourceError, MalformedError, NotKnownError, StateExistsError
 from quorate.publisher.files import make_private_folder
 from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT, HostEntry, HostKey, Ledger, Totals
 from quorate.publisher.product import parse_source
@@ -152,7 +152,12 @@ class Publisher(Book):
         """
         product = parse_source(source, self.name, self._clock.now_s())
         self.shelf.check_editions_free(product, source)
-        return self.shelf.put(product, self._seal(PRODUCT, product))
+        try:
+            token = self._seal(PRODUCT, product)
+        except MalformedError as fault:
+            fix = "Shorten names, or make two products of it."
+            raise InvalidSourceError(path=source, reason=f"the signed product is too large: {fault}", fix=fix) from None
+        return self.shelf.put(product, token)
 
     def issue_host_key(
         self,
