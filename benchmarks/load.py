@@ -25,6 +25,7 @@ __all__ = ["Job", "Outcome", "Sample", "main"]
 DRAIN_S = 5.0  # how long answers may come in after the last request was sent
 SAMPLES = 5  # answers handed back whole, for the full check of signature, chain and nonce
 ADDRESSES = 250  # requests come from 127.1.0.1 ..: many machines, as a host would see them
+ERRORS_MAX = 1000  # then a closed loop gives up: the server is gone
 IN_FLIGHT_MAX = 4000  # of the open loop: beyond that the server is overloaded, and more would measure nothing else
 
 
@@ -96,6 +97,7 @@ class Generator:
         self._target = ("127.0.0.1", job.port)
         self._epoll = select.epoll()
         self._open: dict[int, _Connection] = {}
+        self._failed: list[_Connection] = []
         self._next = 0
         self._latencies: list[float] = []
         self._answered: list[int] = []
@@ -123,8 +125,11 @@ class Generator:
     def _closed_loop(self) -> float:
         for _ in range(self._job.connections):
             self._begin(_Connection(), time.perf_counter())
-        while self._open and time.perf_counter() < self._end + DRAIN_S:
-            self._events(self._epoll.poll(0.1))
+        while (self._open or self._failed) and (now := time.perf_counter()) < self._end + DRAIN_S:
+            again, self._failed = self._failed, []
+            for connection in again if now < self._end and self._errors.total() < ERRORS_MAX else ():
+                self._begin(connection, now)
+            self._events(self._epoll.poll(0 if self._failed else 0.1))
         return min(time.perf_counter(), self._end) if self._next < self._job.requests_max else time.perf_counter()
 
     def _open_loop(self, begin: float, rate: int) -> float:
@@ -238,9 +243,8 @@ class Generator:
     def _fail(self, connection: _Connection, kind: str) -> None:
         self._errors[kind] += 1
         self._close(connection)
-        now = time.perf_counter()
-        if now < self._end and not self._job.rate and self._errors.total() < 1000:
-            self._begin(connection, now)
+        if not self._job.rate:
+            self._failed.append(connection)  # begun again by the loop, not from here: a dead server fails at once
 
     def _close(self, connection: _Connection) -> None:
         if connection.socket is not None:
