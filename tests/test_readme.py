@@ -1,0 +1,159 @@
+"""What the README and the tutorial tell people to type works as it stands there: real processes, in a fresh folder."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.source import ROOT
+
+BIN = Path(sys.executable).parent
+ANSWER_S = 60  # for one block; a dozen Python starts on a busy machine take a few seconds
+MARK = "--end-of-block--"
+PORT = "1688"  # what the pages say; the test takes a free one, so that it can run beside anything
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def free_ports(n: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(n)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class Reader:
+    """A person at a shell: types blocks, reads what comes back, and notices every command that failed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, admin_port = free_ports(2)
+        self.folder = folder
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("QUORATE_", "XDG_"))}
+        self._environment = {
+            **kept,
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "QUORATE_HOST_RUN_PORT": str(self.port),
+            "QUORATE_HOST_RUN_ADMIN_PORT": str(admin_port),
+        }
+        self._bash = subprocess.Popen(
+            ["bash", "--noprofile", "--norc"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=folder,
+            env=self._environment,
+            start_new_session=True,  # so that everything it started can be ended with it
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self.types(r"""trap 'echo "failed with $?: $BASH_COMMAND"' ERR""")
+
+    def types(self, block: str) -> str:
+        """What one block prints."""
+        assert self._bash.stdin is not None
+        self._bash.stdin.write(f"{block.replace(PORT, str(self.port))}\necho {MARK}\n")
+        self._bash.stdin.flush()
+        said: list[str] = []
+        while True:
+            try:
+                line = self._lines.get(timeout=ANSWER_S)
+            except queue.Empty:
+                pytest.fail(f"no end after {ANSWER_S} s:\n{block}\nsaid so far:\n{''.join(said)}")
+            if line.strip() == MARK:
+                return "".join(said)
+            said.append(line)
+
+    def status(self, client: str) -> dict[str, object]:
+        """`quorate client status --json` of one client."""
+        found: dict[str, object] = json.loads(self.types(f"quorate client status --state-dir {client} --json"))
+        return found
+
+    def waits_for_the_host(self) -> None:
+        """Until the host's port takes a connection."""
+        pause = threading.Event()
+        for _ in range(ANSWER_S * 20):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                pause.wait(0.05)
+        pytest.fail(f"the host does not listen after {ANSWER_S} s:\n{(self.folder / 'host.log').read_text()}")
+
+    def runs_python(self, program: str) -> str:
+        """What a program prints that is licensed as the first client is."""
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=ANSWER_S,
+            cwd=self.folder,
+            env={**self._environment, "QUORATE_STATE_DIR": "pc1"},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    def leaves(self) -> None:
+        """End the shell and all that it started."""
+        assert self._bash.stdin is not None
+        assert self._bash.stdout is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._bash.pid, signal.SIGKILL)
+        self._bash.wait(timeout=ANSWER_S)
+        self._listener.join(timeout=ANSWER_S)
+        self._bash.stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._bash.stdin.close()
+
+    def _listen(self) -> None:
+        assert self._bash.stdout is not None
+        for line in self._bash.stdout:
+            self._lines.put(line)
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    person = Reader(tmp_path)
+    yield person
+    person.leaves()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorials/first-activation.md"])
+def test_typing_the_lines_of_the_page_ends_with_two_activated_clients(page: str, reader: Reader) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    said = ""
+    for block in blocks(text, "sh"):
+        answer = reader.types(block)
+        said += answer
+        if "quorate host run" in block:
+            reader.waits_for_the_host()
+        for promised in re.findall(r"^# prints: (.*)$", block, flags=re.MULTILINE):
+            assert promised.lower() in answer.lower(), f"{block}\nprinted:\n{answer}"
+        if "client init --state-dir pc1" in block:
+            assert reader.status("pc1")["status"] == "initial_grace"
+        if "client init --state-dir pc2" in block:  # at once, at its first request
+            assert reader.status("pc2")["status"] == "licensed"
+    failed = re.findall(r"^failed with (\d+): (.*)$", said, flags=re.MULTILINE)
+    assert failed == [("3", "quorate client activate --state-dir pc1")], said
+    assert reader.types("wait $!; echo ended with $?").strip() == "ended with 0", "SIGTERM ends a host in good order"
+    assert [reader.status(client)["status"] for client in ("pc1", "pc2")] == ["licensed", "licensed"]
+    for program in blocks(text, "python"):
+        assert reader.runs_python(program) == "", "a licensed program says nothing"
