@@ -208,7 +208,7 @@ def running(
         try:
             with asyncio.Runner(loop_factory=loop_factory) as runner:
                 runner.run(server.run(ready.set))
-        except BaseException as fault:
+        except BaseException as fault:  # noqa: BLE001  (raised again in the test's own thread)
             failed.append(fault)
         finally:
             ready.set()

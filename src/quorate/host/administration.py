@@ -7,10 +7,12 @@ a command changes a running host notices within about a second.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from msgspec.structs import asdict
 
 from quorate import __version__
 from quorate.clock import Clock, Entropy
@@ -34,7 +36,7 @@ from quorate.host.config import (
 from quorate.host.files import make_folder
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.metrics import GroupCount
-from quorate.host.process import is_running
+from quorate.host.process import running_host
 from quorate.host.store.reports import PAGE_MAX, ClientRow
 from quorate.host.store.store import Store
 from quorate.host.views import ClassCount, ClientView, HostStatus, ProductView, client_view, event_view
@@ -139,10 +141,14 @@ class Administration:
         why_not = _why_not(credentials, now_s)
         key = self.keyring.product_key()
         groups = () if certificate is None else certificate.groups
+        running = running_host(self.paths)
+        if running is not None:  # what is really served, where this run was told otherwise than the settings say
+            served = {name: value for name, value in asdict(running).items() if name != "pid" and value is not None}
+            settings = replace(settings, **served)
         return HostStatus(
             host_id=credentials.host_id,
             version=__version__,
-            running=is_running(self.paths),
+            running=running is not None,
             activated=why_not is None,
             code=None if why_not is None else why_not.code,
             message=None if why_not is None else why_not.message,

@@ -178,7 +178,21 @@ class SettingRule:
     allowed: str
     parse: Callable[[str], Any] = field(repr=False)
     is_interval: bool = False
-    needs_listen: bool = False
+
+    def typed(self, text: str) -> Any:
+        """The value that `text` says.
+
+        Raises:
+            InvalidSettingError: naming what is allowed.
+        """
+        try:
+            return self.parse(text)
+        except ValueError as fault:
+            raise self.refused(str(fault)) from None
+
+    def refused(self, reason: str) -> InvalidSettingError:
+        """The error for a value that is not allowed."""
+        return InvalidSettingError(name=self.name, reason=reason, allowed=f"Allowed: {self.allowed}.")
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -230,17 +244,10 @@ _INTERVAL = "minutes, 15..43200 (30 days), within the bounds of the products' po
 RULES: dict[str, SettingRule] = {
     rule.name: rule
     for rule in (
-        SettingRule("port", "port", f"{_PORT}; default 1688", _whole(1, 65_535), needs_listen=True),
-        SettingRule("address", "address", "an IP address of this machine, or all (default)", _address, False, True),
-        SettingRule("admin-port", "admin_port", f"{_PORT}; default 1689", _whole(1, 65_535), needs_listen=True),
-        SettingRule(
-            "admin-address",
-            "admin_address",
-            "an IP address of this machine; default 127.0.0.1",
-            _one_address,
-            False,
-            True,
-        ),
+        SettingRule("port", "port", f"{_PORT}; default 1688", _whole(1, 65_535)),
+        SettingRule("address", "address", "an IP address of this machine, or all (default)", _address),
+        SettingRule("admin-port", "admin_port", f"{_PORT}; default 1689", _whole(1, 65_535)),
+        SettingRule("admin-address", "admin_address", "an IP address of this machine; default 127.0.0.1", _one_address),
         SettingRule(
             "activation-interval",
             "activation_interval_min",
@@ -281,15 +288,11 @@ def parse_setting(name: str, text: str, products: Iterable[ProductFile] = ()) ->
     rule = RULES.get(name.strip().lower().replace("_", "-"))
     if rule is None:
         raise unknown_setting(name)
-    try:
-        value = rule.parse(text)
-        if rule.is_interval:
-            low, high = _interval_bounds(products)
-            if not low <= value <= high:
-                raise ValueError(f"{value} is outside {low}..{high}")
-    except ValueError as fault:
-        allowed = f"Allowed: {rule.allowed}."
-        raise InvalidSettingError(name=rule.name, reason=str(fault), allowed=allowed) from None
+    value = rule.typed(text)
+    if rule.is_interval:
+        low, high = _interval_bounds(products)
+        if not low <= value <= high:
+            raise rule.refused(f"{value} is outside {low}..{high}")
     return rule, value
 
 

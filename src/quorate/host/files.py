@@ -7,9 +7,9 @@ import os
 import stat
 from pathlib import Path
 
-from quorate.errors import FileAccessError, FilePermissionsError, MalformedError
+from quorate.errors import FileAccessError, FilePermissionsError, MalformedError, OutputExistsError
 
-__all__ = ["check_folder", "make_folder", "read_file", "read_secret", "write_file"]
+__all__ = ["check_folder", "make_folder", "read_file", "read_secret", "write_file", "write_new_file"]
 
 SECRET_MODE, FOLDER_MODE, PUBLIC_MODE = 0o600, 0o700, 0o644
 
@@ -69,6 +69,25 @@ def write_file(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
     except OSError as fault:
         with contextlib.suppress(OSError):
             new.unlink()
+        raise _told(path, fault) from None
+
+
+def write_new_file(path: Path, data: bytes) -> None:
+    """A file that is not there yet.
+
+    Raises:
+        OutputExistsError: it is there; nothing was changed.
+        FileAccessError: it cannot be made.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PUBLIC_MODE)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise OutputExistsError(path=path) from None
+    except OSError as fault:
         raise _told(path, fault) from None
 
 

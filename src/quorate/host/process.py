@@ -8,13 +8,26 @@ import os
 import resource
 from types import TracebackType
 
-from quorate.errors import FileAccessError, StateInUseError
+import msgspec
+
+from quorate.core.messages import decode_strict, encode
+from quorate.errors import FileAccessError, MalformedError, StateInUseError
 from quorate.host.config import Priority, StatePaths
 
-__all__ = ["StateLock", "is_running", "raise_open_files", "set_priority"]
+__all__ = ["Running", "StateLock", "raise_open_files", "running_host", "set_priority"]
 
 _RESERVED_FILES = 256  # for the database, the log, the libraries
 _NICE = {Priority.NORMAL: 0, Priority.LOW: 10}
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process that runs a host says about itself in the lock file; ports are None until they are served."""
+
+    pid: int
+    port: int | None = None
+    address: str | None = None
+    admin_port: int | None = None
+    admin_address: str | None = None
 
 
 class StateLock:
@@ -33,13 +46,16 @@ class StateLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            owner = os.read(self._descriptor, 32).decode("ascii", "replace").strip()
+            owner = _said(self._descriptor)
             os.close(self._descriptor)
-            raise StateInUseError(path=paths.root, owner=f" (pid {owner})" if owner else "") from None
-        # The number is for people only, so a full disk may keep it out; the lock is what counts.
+            raise StateInUseError(path=paths.root, owner=f" (pid {owner.pid})" if owner else "") from None
+        self.say(Running(pid=os.getpid()))
+
+    def say(self, running: Running) -> None:
+        """Let commands know. For people only, so a full disk may keep it out: the lock is what counts."""
         with contextlib.suppress(OSError):
             os.ftruncate(self._descriptor, 0)
-            os.write(self._descriptor, f"{os.getpid()}\n".encode("ascii"))
+            os.pwrite(self._descriptor, encode(running) + b"\n", 0)
 
     def __enter__(self) -> StateLock:
         return self
@@ -49,19 +65,26 @@ class StateLock:
         os.close(self._descriptor)
 
 
-def is_running(paths: StatePaths) -> bool:
-    """Whether some process runs the host of this folder now."""
+def running_host(paths: StatePaths) -> Running | None:
+    """The process that runs the host of this folder now, or None."""
     try:
         descriptor = os.open(paths.lock, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return True
+        return _said(descriptor) or Running(pid=0)
     finally:
         os.close(descriptor)
-    return False
+    return None
+
+
+def _said(descriptor: int) -> Running | None:
+    try:
+        return decode_strict(msgspec.json.Decoder(Running), os.pread(descriptor, 1024, 0), "the lock file")
+    except (OSError, MalformedError):
+        return None
 
 
 def set_priority(priority: Priority) -> str | None:

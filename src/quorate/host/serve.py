@@ -31,7 +31,7 @@ from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.listener import Listener, open_socket
 from quorate.host.metrics import HostMetrics
-from quorate.host.process import StateLock, raise_open_files, set_priority
+from quorate.host.process import Running, StateLock, raise_open_files, set_priority
 from quorate.host.public_api import PublicApi
 from quorate.host.service import ActivationService
 from quorate.host.store.store import Store
@@ -91,6 +91,16 @@ class HostServer:
         return 0 if self._public is None else self._public.port
 
     @property
+    def address(self) -> str:
+        """The address clients are served on; `::` is every address of this machine."""
+        return "" if self._public is None else self._public.address
+
+    @property
+    def admin_address(self) -> str:
+        """The address administration is served on."""
+        return "" if self._admin is None else self._admin.address
+
+    @property
     def admin_port(self) -> int:
         """The port of administration that is really served, 0 while there is none."""
         return 0 if self._admin is None else self._admin.port
@@ -116,7 +126,8 @@ class HostServer:
         if self._stop_asked:
             return
         keyring = HostKeyring(self._paths, self._clock, self._entropy)
-        with StateLock(self._paths), contextlib.closing(Store.open(self._paths.database)) as store:
+        with StateLock(self._paths) as lock, contextlib.closing(Store.open(self._paths.database)) as store:
+            self._lock = lock
             self.administration = administration = Administration(keyring, store, self._clock, self._overrides)
             try:
                 credentials, settings = keyring.credentials(), administration.settings()
@@ -162,7 +173,7 @@ class HostServer:
         try:
             self._public = self._listen_public(public_socket)
             self._admin = self._listen_admin(admin_socket)
-            self._log.info("listening", port=self.port, admin_port=self.admin_port, host_id=credentials.host_id)
+            self._say_where()
             if on_ready is not None:
                 on_ready()
             await self._watch(writer, chores, settings)
@@ -235,6 +246,7 @@ class HostServer:
         is_admin_moved = (wanted.admin_address, wanted.admin_port) != (before.admin_address, before.admin_port)
         if is_admin_moved and self._admin is not None:
             self._admin = await self._move(self._admin, wanted.admin_address, wanted.admin_port, self._listen_admin)
+        self._say_where()
         return wanted
 
     async def _move(
@@ -252,10 +264,19 @@ class HostServer:
             if port != old_port:
                 return listener
             return listen(open_socket(old_address, old_port, self._limits.backlog))
-        self._log.info("listening", address=address, port=moved.port)
         if port != old_port:
             await listener.stop(self._limits.stop_s)
         return moved
+
+    def _say_where(self) -> None:
+        where = {
+            "port": self.port,
+            "address": self.address,
+            "admin_port": self.admin_port,
+            "admin_address": self.admin_address,
+        }
+        self._lock.say(Running(pid=os.getpid(), **where))
+        self._log.info("listening", host_id=self.service.credentials.host_id, **where)
 
     def _apply_priority(self, settings: Settings) -> None:
         reason = set_priority(settings.priority)

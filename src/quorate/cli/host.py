@@ -1,0 +1,358 @@
+"""`quorate host`: set up, activate, run, look at and configure a KMS host, on its state folder."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import structlog
+import typer
+import uvloop
+
+from quorate.cli.hostlog import LogFormat, configure_log
+from quorate.cli.hoststatus import status_lines
+from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.clock import SystemClock, SystemEntropy
+from quorate.core.documents import HOST_CERTIFICATE, PRODUCT
+from quorate.core.trust import utc_text
+from quorate.errors import MalformedError, OutputExistsError
+from quorate.host.administration import Administration
+from quorate.host.config import RULES, StatePaths, state_dir
+from quorate.host.files import read_file, write_new_file
+from quorate.host.serve import HostServer, run_until_signalled
+from quorate.host.views import ClientView
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="The KMS host: hears clients, counts them, answers with leases.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog="Example: quorate host status",
+)
+
+FOLLOW_EVERY_S = 1.0
+JWKS_BYTES_MAX = 64 * 1024
+_SPARE = 16  # a final newline or two
+
+_SETTINGS_HELP = "\n\n".join(f"{name}: {rule.allowed}." for name, rule in RULES.items())
+
+_CLIENT_COLUMNS = {
+    "machine": "MACHINE", "cmid": "CMID", "edition": "EDITION", "class": "CLASS", "status": "STATUS",
+    "first_seen": "FIRST SEEN (UTC)", "last_seen": "LAST SEEN (UTC)", "address": "ADDRESS", "flags": "FLAGS",
+}  # fmt: skip
+
+_EVENT_COLUMNS = {
+    "id": "NUMBER", "time": "TIME (UTC)", "event_id": "EVENT", "level": "LEVEL", "code": "CODE", "machine": "MACHINE",
+    "shown_count": "COUNT", "message": "MESSAGE",
+}  # fmt: skip
+
+
+# --- becoming a host -------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog="Example: quorate host init --product acme-cad.product --trust publisher.jwks")
+def init(
+    product: Annotated[Path, typer.Option("--product", help="The product file to serve.", metavar="FILE.product")],
+    trust: Annotated[Path, typer.Option("--trust", help="The publisher's public keys.", metavar="publisher.jwks")],
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make a KMS host: its identity, its records, its first product."""
+    output = Output(as_json)
+    paths = _paths(folder)
+    jwks = read_file(trust, JWKS_BYTES_MAX)
+    with Administration.init(paths, _text(product, PRODUCT.bytes_max), jwks, SystemClock(), SystemEntropy()) as host:
+        status = host.status()
+    facts = {
+        "host_id": status.host_id,
+        "products": [each.id for each in status.products],
+        "state_dir": status.state_dir,
+        "admin_token": str(paths.token),
+    }
+    output.facts(
+        facts,
+        {"host_id": "Host id", "products": "Products", "state_dir": "State", "admin_token": "Administration token"},
+    )
+    output.say("Next: quorate host install-key XXXXX-XXXXX-XXXXX-XXXXX-XXXXX")
+
+
+@app.command("add-product", epilog="Example: quorate host add-product acme-paint.product")
+def add_product(
+    product: Annotated[Path, typer.Argument(help="A product file of the same publisher.", metavar="FILE.product")],
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Serve one more product, or a newer file of one that is here. A running host notices by itself."""
+    output = Output(as_json)
+    with _open(folder) as host:
+        added = host.add_product(_text(product, PRODUCT.bytes_max))
+        covered = {each.id: each.covered for each in host.status().products}[added.product]
+    output.facts(
+        {
+            "product": added.product,
+            "group": added.group,
+            "editions": [edition.id for edition in added.editions],
+            "covered": covered,
+        }
+    )
+    if not covered:
+        output.say(f"note: this host's certificate does not cover group {added.group}; it needs a host key that does.")
+
+
+@app.command("install-key", epilog="Example: quorate host install-key QHXXX-XXXXX-XXXXX-XXXXX-XXXXX")
+def install_key(
+    key: Annotated[
+        str, typer.Argument(help="The host key from the publisher.", metavar="XXXXX-XXXXX-XXXXX-XXXXX-XXXXX")
+    ],
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Install the host key. A former one is replaced."""
+    output = Output(as_json)
+    with _open(folder) as host:
+        installed = host.install_key(key)
+    output.facts({"product_key_last_five": installed.last_five}, {"product_key_last_five": "Host key ending in"})
+    output.say("Next: quorate host request -o FILE.req")
+
+
+@app.command(epilog="Example: quorate host request -o contoso.req")
+def request(
+    output_file: Annotated[Path, typer.Option("-o", "--output", help="Write the request here.", metavar="FILE.req")],
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the request that the publisher confirms. It holds no key; it may travel by ordinary mail."""
+    output = Output(as_json)
+    if output_file.exists():  # before a request is remembered for nothing
+        raise OutputExistsError(path=output_file)
+    with _open(folder) as host:
+        token = host.request()
+    write_new_file(output_file, token.encode("ascii") + b"\n")
+    output.facts({"request": str(output_file)}, {"request": "Request"})
+    output.say(
+        f"Send it to the publisher (quorate publisher confirm {output_file.name} -o FILE.cert), then: "
+        "quorate host activate --confirmation FILE.cert"
+    )
+
+
+@app.command(epilog="Example: quorate host activate --confirmation contoso.cert")
+def activate(
+    confirmation: Annotated[
+        Path, typer.Option("--confirmation", help="The publisher's answer to the request.", metavar="FILE.cert")
+    ],
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Activate this host with the publisher's confirmation. A running host notices by itself."""
+    output = Output(as_json)
+    with _open(folder) as host:
+        certificate = host.activate(_text(confirmation, HOST_CERTIFICATE.bytes_max))
+    facts = {
+        "activated": True,
+        "customer": certificate.customer,
+        "product_groups": list(certificate.groups),
+        "certificate_expires_s": certificate.expires_s,
+        "expires": utc_text(certificate.expires_s),
+    }
+    output.facts(
+        facts, {"customer": "Activated for", "product_groups": "Product groups", "expires": "Certificate until"}
+    )
+
+
+# --- running ---------------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog="Example: quorate host run --port 1700")
+def run(
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="Clients' port, this time.", show_default="1688")
+    ] = None,
+    admin_port: Annotated[
+        int | None,
+        typer.Option("--admin-port", min=0, max=65_535, help="Administration's port, this time.", show_default="1689"),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Listen for clients on this address only.", show_default="all")
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Log lines on stderr: text, json, or text on a terminal only.")
+    ] = LogFormat.AUTO,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run the KMS host until SIGTERM or Ctrl-C: clients on port 1688, administration on 127.0.0.1:1689."""
+    output = Output(as_json)
+    configure_log(log_format, sys.stderr)
+    overrides = {
+        "port": port,
+        "admin_port": admin_port,
+        "address": None if address is None else RULES["address"].typed(address),
+    }
+    server = HostServer(_paths(folder).root, SystemClock(), SystemEntropy(), overrides=overrides)
+
+    def on_ready() -> None:
+        facts = {
+            "port": server.port,
+            "address": server.address,
+            "admin_port": server.admin_port,
+            "admin_address": server.admin_address,
+            "clients": f"{server.address}, TCP port {server.port}",
+            "administration": f"http://{server.admin_address}:{server.admin_port}/",
+        }
+        output.facts(facts, {"clients": "Clients", "administration": "Administration"})
+        sys.stdout.flush()  # a program that waits for this line reads a pipe
+
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    run_until_signalled(server, on_ready, loop_factory)
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog="Example: quorate host status --json")
+def status(folder: StateDir = None, as_json: JsonFlag = False) -> None:
+    """Show the host: activation, counts, settings, requests. What `slmgr /dlv` shows, and more."""
+    output = Output(as_json)
+    with _open(folder) as host:
+        shown = host.status()
+    if as_json:
+        output.facts(msgspec.to_builtins(shown))
+        return
+    for line in status_lines(shown):
+        print(line)
+
+
+@app.command(epilog="Example: quorate host clients --search pc-00 --csv")
+def clients(
+    search: Annotated[
+        str | None,
+        typer.Option("--search", help="Part of a machine's name, address, edition or group; or how its CMID begins."),
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List every machine this host has heard within the count window."""
+    output = Output(as_json)
+    with _open(folder) as host:
+        found = host.all_clients(search)
+        if as_csv:
+            _print_csv(found)
+        elif as_json:
+            output.rows((msgspec.to_builtins(client) for client in found), _CLIENT_COLUMNS)
+        else:
+            output.rows((_client_shown(client) for client in found), _CLIENT_COLUMNS)
+
+
+@app.command(epilog="Example: quorate host events --id 12290 --follow")
+def events(
+    event_id: Annotated[int | None, typer.Option("--id", help="Only this event, such as 12290.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The newest so many.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with new events until Ctrl-C.")] = False,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the event log, oldest first: 12290 request, 12291 failed start, 12293 and 12294 DNS publication."""
+    output = Output(as_json)
+    with _open(folder) as host:
+        seen = 0
+        rows = host.events(event_id, None, limit)
+        output.rows(rows if as_json else map(_event_shown, rows), _EVENT_COLUMNS)
+        seen = rows[-1]["id"] if rows else max((row["id"] for row in host.events(None, None, 1)), default=0)
+        never = threading.Event()
+        while follow:
+            sys.stdout.flush()
+            SystemClock().wait(never, FOLLOW_EVERY_S)
+            for row in host.events(event_id, seen, 1000):
+                seen = row["id"]
+                if as_json:
+                    output.rows([row], {})
+                else:
+                    print(_event_line(row))
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+@app.command(
+    "set", epilog="Example: quorate host set renewal-interval 10080", help=f"Set NAME to VALUE.\n\n{_SETTINGS_HELP}"
+)
+def set_(
+    name: Annotated[str, typer.Argument(help="A setting.", metavar="NAME")],
+    value: Annotated[str, typer.Argument(help="Its new value; `default` for the default.", metavar="VALUE")],
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Change one setting; a running host uses it within about a second."""
+    output = Output(as_json)
+    with _open(folder) as host:
+        output.facts(host.set_settings({name: None if value == "default" else value}))
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _paths(folder: Path | None) -> StatePaths:
+    return StatePaths(state_dir(folder, os.environ, os.geteuid()).absolute())
+
+
+def _open(folder: Path | None) -> Administration:
+    # What a library says while a command works is not for the person who typed it.
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    return Administration.open(_paths(folder), SystemClock(), SystemEntropy())
+
+
+def _text(path: Path, bytes_max: int) -> str:
+    try:
+        return read_file(path, bytes_max + _SPARE).decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise MalformedError(what=str(path), reason="it is not a signed document") from None
+
+
+def _client_shown(client: ClientView) -> dict[str, Any]:
+    return {
+        **msgspec.to_builtins(client),
+        "first_seen": _minute(client.first_seen_s),
+        "last_seen": _minute(client.last_seen_s),
+    }
+
+
+def _minute(time_s: int) -> str:
+    return utc_text(time_s)[:16]
+
+
+def _print_csv(found: Iterable[ClientView]) -> None:
+    columns = ["machine", "cmid", "group", "edition", "class", "status", "first_seen", "last_seen", "address", "flags"]
+    writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore")
+    writer.writeheader()
+    for client in found:
+        row = {
+            **msgspec.to_builtins(client),
+            "first_seen": utc_text(client.first_seen_s),
+            "last_seen": utc_text(client.last_seen_s),
+            "flags": " ".join(client.flags),
+        }
+        writer.writerow({name: _harmless(value) for name, value in row.items()})
+
+
+def _harmless(value: Any) -> Any:
+    """A machine may call itself `=cmd|...`; a spreadsheet must show that, not run it."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+
+
+def _event_shown(row: dict[str, Any]) -> dict[str, Any]:
+    count = f"{row['count']} of {row['threshold']}" if row.get("threshold") else None
+    return {**row, "time": utc_text(row["time_s"]).removesuffix(" UTC"), "shown_count": count}
+
+
+def _event_line(row: dict[str, Any]) -> str:
+    shown = _event_shown(row)
+    return "  ".join("-" if shown.get(name) is None else str(shown[name]) for name in _EVENT_COLUMNS)
