@@ -39,6 +39,7 @@ def application(rooms: Sequence[str]) -> typer.Typer:
         help=HELP,
         no_args_is_help=True,
         rich_markup_mode=None,
+        pretty_exceptions_enable=False,  # they would show local variables, and with them passphrases
         context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "QUORATE"},
     )
     app.callback()(_root)

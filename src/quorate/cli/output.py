@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from quorate.errors import QuorateError, RefusedError
 
@@ -63,7 +64,8 @@ class Output:
         for title in columns.values():
             table.add_column(title, overflow="fold")
         for row in rows:
-            table.add_row(*(_plain(row.get(name)) for name in columns))
+            # As `Text`: a machine that calls itself "[red]" must not be read as markup.
+            table.add_row(*(Text(_plain(row.get(name))) for name in columns))
         self._data.print(table)
 
 
