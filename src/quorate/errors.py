@@ -72,7 +72,7 @@ class CountInsufficientError(RefusedError):
     )
 
     def __init__(self, *, count: int, threshold: int, window_days: int = 30) -> None:
-        missing = threshold - count
+        missing = max(threshold - count, 0)
         machines = "1 machine" if missing == 1 else f"{missing} machines"
         super().__init__(count=count, threshold=threshold, missing=machines, window_days=window_days)
 

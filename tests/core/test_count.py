@@ -15,7 +15,6 @@ from tests.support.clocks import START_S
 from tests.support.documents import CLIENT_EDITION, EPHEMERAL_EDITION, SERVER_EDITION, World
 
 SERVER, CLIENT, EPHEMERAL = MachineClass.SERVER, MachineClass.CLIENT, MachineClass.EPHEMERAL
-CLASS_OF = {SERVER_EDITION: SERVER, CLIENT_EDITION: CLIENT, EPHEMERAL_EDITION: EPHEMERAL}
 
 
 @dataclass
