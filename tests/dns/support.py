@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 import dns.resolver
 
-from quorate.clock import Clock, SystemClock
+from quorate.clock import Clock, SystemClock, SystemEntropy
 from quorate.core.events import HostEvent, PublicationFailed, PublicationSucceeded
 from quorate.host.publication.locate import Names
 from quorate.host.publication.publisher import DnsPublisher
 from quorate.host.publication.settings import PublicationSettings, TsigKey
 from tests.dns.servers import NameServer
-from tests.support.clocks import SeededEntropy
 
 __all__ = ["SECRET", "LateClock", "TextMemory", "World", "key_text", "names_at", "resolver_at"]
 
@@ -91,7 +90,7 @@ class World:
             names=self.names,
             memory=self.memory,
             clock=self.clock,
-            entropy=SeededEntropy(),
+            entropy=SystemEntropy(),
             record_event=self.events.append,
         )
 

@@ -1,0 +1,165 @@
+"""`quorate host dns`: publish, withdraw and check this host's SRV record, or print it to be added by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from quorate.cli.output import JsonFlag, Output, StateDir, report
+from quorate.errors import NotKnownError, QuorateError
+from quorate.host.publication.advice import Advice, advice_for
+from quorate.host.publication.check import Hello, check_publication
+from quorate.host.publication.locate import Names
+from quorate.host.publication.publisher import DnsPublisher, DomainResult
+from quorate.host.publication.record import SrvRecord
+from quorate.host.publication.settings import PublicationSettings
+
+__all__ = ["OpenedPublication", "Opener", "dns_app"]
+
+
+@dataclass(frozen=True)
+class OpenedPublication:
+    """What the commands work on: one host's publication, opened from its state folder."""
+
+    settings: PublicationSettings
+    publisher: DnsPublisher
+    names: Names
+    hello: Hello
+    host_id: str
+
+
+Opener = Callable[[Path | None], AbstractContextManager[OpenedPublication]]
+"""Opens the publication of the host in a state folder (None: the usual one) and closes its store in the end."""
+
+
+def dns_app(open_publication: Opener) -> typer.Typer:
+    """The group of commands, to be added to `quorate host` as `dns`."""
+    app = typer.Typer(help="Publish, withdraw, check or print this host's SRV record.", no_args_is_help=True)
+
+    @app.command(help="Publish the record in every domain now.\n\nExample: quorate host dns publish")
+    def publish(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
+        with open_publication(state_dir) as opened:
+            _show_results(opened.publisher.publish(), Output(as_json))
+
+    @app.command(
+        help="Take this host's record away in every domain; other hosts' records stay.\n\n"
+        "Example: quorate host dns withdraw"
+    )
+    def withdraw(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
+        with open_publication(state_dir) as opened:
+            _show_results(opened.publisher.withdraw(), Output(as_json))
+
+    @app.command(
+        help="Look at every record that clients find, and try each target. Changes nothing.\n\n"
+        "Example: quorate host dns check"
+    )
+    def check(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
+        output = Output(as_json)
+        with open_publication(state_dir) as opened:
+            findings = check_publication(opened.settings, opened.names, opened.hello, opened.host_id)
+        rows = [{f: getattr(each, f) for f in ("level", "code", "name", "message", "fix")} for each in findings]
+        if as_json:
+            output.rows(rows, {})
+        else:
+            for row in rows:
+                print(f"[{row['level']}] {row['name']}: {row['message']}")
+                if row["fix"]:
+                    print(f"       {row['fix']}")
+        if any(each.level == "fail" for each in findings):
+            raise typer.Exit(1)
+
+    @app.command(
+        help="Print the record to add by hand, for every usual name server.\n\n"
+        "Example: quorate host dns record --tool nsupdate"
+    )
+    def record(
+        tool: Annotated[
+            str | None,
+            typer.Option(
+                "--tool",
+                envvar="QUORATE_DNS_TOOL",
+                help="Only this form, ready to be pasted: zone-file, nsupdate, powershell, dnscmd, samba-tool, "
+                "pdnsutil, knotc, dnsmasq, unbound.",
+                show_default="all",
+            ),
+        ] = None,
+        state_dir: StateDir = None,
+        as_json: JsonFlag = False,
+    ) -> None:
+        with open_publication(state_dir) as opened:
+            found = [(each, *_advice(opened, each)) for _, each in opened.settings.records()]
+        if as_json:
+            Output(True).rows((_advice_row(r, z, a) for r, z, forms in found for a in _chosen(forms, tool)), {})
+            return
+        for each, zone, forms in found:
+            if tool is not None:
+                print("\n".join(form.text for form in _chosen(forms, tool)))
+                continue
+            print(f"{each.line}\n(zone {zone})")
+            for form in forms:
+                print(f"\n{form.where}:")
+                print("\n".join(f"    {line}" for line in form.text.splitlines()))
+            print()
+
+    return app
+
+
+def _advice(opened: OpenedPublication, record: SrvRecord) -> tuple[str, tuple[Advice, ...]]:
+    """Zone and forms; where DNS tells nothing the domain stands for the zone, and a word for the server."""
+    zone, server = record.name.split(".", 2)[2], "PRIMARY-NAME-SERVER"
+    try:
+        primary = opened.names.locate(record.name, opened.settings.server)
+        zone, server = primary.zone, primary.mname
+    except QuorateError as unknown:
+        Output(False).say(f"note: {unknown.message}")
+    return zone.rstrip("."), advice_for(record, zone=zone, server=server)
+
+
+def _chosen(forms: Iterable[Advice], tool: str | None) -> list[Advice]:
+    forms = list(forms)
+    chosen = [form for form in forms if tool is None or form.tool == tool]
+    if not chosen:
+        raise NotKnownError(what="tool", name=tool, known=", ".join(form.tool for form in forms))
+    return chosen
+
+
+def _advice_row(record: SrvRecord, zone: str, form: Advice) -> dict[str, Any]:
+    return {
+        "name": record.name.rstrip("."),
+        "zone": zone,
+        "record": record.line,
+        "tool": form.tool,
+        "where": form.where,
+        "text": form.text,
+    }
+
+
+def _show_results(results: tuple[DomainResult, ...], output: Output) -> None:
+    output.rows(map(_result_row, results), {"domain": "Domain", "result": "Result", "record": "Record", "note": "Note"})
+    failures = [each.error for each in results if each.error is not None]
+    for error in failures:
+        report(error, False)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _result_row(result: DomainResult) -> dict[str, Any]:
+    done = "published" if result.action == "publish" else "withdrawn"
+    return {
+        "action": result.action,
+        "domain": result.domain.rstrip("."),
+        "result": done if result.error is None else result.error.code,
+        "record": None if result.record is None else result.record.line,
+        "server": result.server or None,
+        "zone": result.zone.rstrip(".") or None,
+        "is_verified": result.is_verified,
+        "note": result.note or None,
+        "message": None if result.error is None else result.error.message,
+        "hint": None if result.error is None else result.error.hint,
+        "time_s": result.time_s,
+    }
