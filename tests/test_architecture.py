@@ -45,7 +45,7 @@ EXTRAS = {
 
 CLIENT_DEPENDENCIES = {"cryptography", "dnspython", "joserfc", "msgspec", "urllib3"}
 IMPORT_NAMES = {"dnspython": "dns", "prometheus-client": "prometheus_client"}
-NOT_YET_IMPORTED = {"dnspython": "discovery through DNS comes with its own issue; the client's place for it is kept"}
+NOT_YET_IMPORTED = {"jinja2": "the console's pages come with their own issue"}
 
 PURE_STANDARD_LIBRARY = {
     *("__future__", "base64", "binascii", "bisect", "collections", "dataclasses", "datetime", "enum", "functools"),

@@ -141,6 +141,11 @@ def takes(kind: type[errors.QuorateError]) -> tuple[set[str], set[str]]:
     return fields, fields
 
 
+def _is_anothers_values(node: ast.expr) -> bool:
+    """`**fault.values`: the same error once more, for somebody else who waits."""
+    return isinstance(node, ast.Attribute) and node.attr == "values"
+
+
 def raised_wrong(module: Module, kinds: dict[str, type[errors.QuorateError]]) -> Iterator[str]:
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.Call):
@@ -153,11 +158,11 @@ def raised_wrong(module: Module, kinds: dict[str, type[errors.QuorateError]]) ->
         where = module.where(node.lineno)
         if node.args:
             yield f"{where}: {name} takes its values by name"
-        elif any(keyword.arg is None for keyword in node.keywords):
+        elif any(keyword.arg is None and not _is_anothers_values(keyword.value) for keyword in node.keywords):
             yield f"{where}: {name}(**...): name the values, so that they can be checked"
         elif given - allowed:
             yield f"{where}: {name} has no use for {sorted(given - allowed)}"
-        elif required - given:
+        elif required - given and all(keyword.arg for keyword in node.keywords):
             yield f"{where}: {name} needs {sorted(required - given)}"
 
 
