@@ -100,7 +100,8 @@ class Driver:
             state = standing.state.unanswered(error, now_s, self._chance(), self._anchor.product.policy)
             self._keep(Standing(state, standing.lease, standing.proven_s), unwritable)
             return error
-        return refusal or self._keep(standing, unwritable)
+        unwritable = self._keep(standing, unwritable)
+        return refusal or unwritable
 
     def _ask_all(self, standing: Standing, now_s: int) -> tuple[Standing, QuorateError | None]:
         """The targets in their order, until one gives a verified answer; with the refusal, if it is one.

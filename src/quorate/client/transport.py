@@ -1,7 +1,7 @@
 """One question to one KMS host over HTTP, with every wait and size bounded; each way to fail is its own error.
 
 Nothing that arrives here is believed: `core.trust` decides that. A fault report of a host (problem details) is not
-signed, so only those codes pass that a host cannot sign, and its words are cleaned before people see them.
+signed, so only those codes pass that a host cannot sign.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, parse_url
 
@@ -26,7 +26,6 @@ from quorate.core.messages import (
     ANSWER_BYTES_MAX,
     ActivationRequest,
     Answer,
-    Problem,
     decode_answer,
     decode_problem,
     encode,
@@ -34,11 +33,11 @@ from quorate.core.messages import (
 from quorate.errors import (
     FileAccessError,
     HostUnreachableError,
+    InternalFaultError,
     InvalidSettingError,
     MalformedError,
     NotAQuorateHostError,
     QuorateError,
-    TrustError,
 )
 
 __all__ = ["Transport", "TransportSettings"]
@@ -85,6 +84,8 @@ class Transport:
             status, headers, body = self._exchange(target, encode(request))
         except NameResolutionError:
             raise _unreachable(target, "the name does not resolve") from None
+        except NewConnectionError as fault:  # which counts as a timeout too
+            raise _unreachable(target, _reason(fault)) from None
         except (TimeoutError, ConnectTimeoutError, ReadTimeoutError):
             raise _unreachable(target, "no answer in time") from None
         except ssl.SSLError as fault:
@@ -205,18 +206,12 @@ def _reported(target: Target, status: int, headers: dict[str, str], body: bytes)
         problem = decode_problem(body)
     except MalformedError:
         return _not_ours(target, f"HTTP status {status} with a problem report that is none of ours")
-    error = Problem.error(
-        Problem(
-            type=problem.type,
-            title=problem.title,
-            status=problem.status,
-            detail=clean(problem.detail),
-            code=problem.code,
-            hint=clean(problem.hint),
-        )
+    error = problem.error()
+    # Each fault that a host reports has its own HTTP status. Those without one are a client's to find, or to be signed.
+    is_a_hosts = error is not None and (
+        error.http_status != QuorateError.http_status or isinstance(error, InternalFaultError)
     )
-    # What a host signs (HTTP 200) and what only a client can find out are not to be had unsigned.
-    if error is None or isinstance(error, TrustError) or error.http_status != status:
+    if error is None or not is_a_hosts or error.http_status != status:
         return _not_ours(target, f"HTTP status {status} with the code {clean(problem.code)[:40]}")
     if problem.retry_after_s is not None:
         error.values["retry_after_s"] = min(max(problem.retry_after_s, 0), RETRY_AFTER_S_MAX)
