@@ -131,6 +131,9 @@ def _environ(more: Mapping[str, str] | None) -> dict[str, str]:
     return {**os.environ, "PATH": path, "LC_ALL": "C", **(more or {})}
 
 
+_ENDS_WITH_US = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()  # even when we are killed
+
+
 class Process:
     """A program in the foreground with its output in a file. `end` ends it, by its own pid."""
 
@@ -138,7 +141,7 @@ class Process:
         self.log = log
         with log.open("wb") as output:
             self._child = subprocess.Popen(
-                list(map(str, command)),
+                [*_ENDS_WITH_US, *map(str, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

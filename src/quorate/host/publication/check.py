@@ -101,7 +101,8 @@ def _own(wanted: SrvRecord, shown: tuple[SrvRecord, ...], settings: PublicationS
 def _check_record(shown: SrvRecord, wanted: SrvRecord, names: Names, hello: Hello, host_id: str) -> Finding:
     name, value = wanted.name.rstrip("."), shown.value
     is_ours = wanted.same_value(shown)
-    remove = f"remove it: `{removal_line(shown)}` in nsupdate"
+    condition = "" if shown.is_nowhere or shown.target == wanted.target else "if that host is gone for good, "
+    remove = f"{condition}remove the record: `{removal_line(shown)}` in nsupdate"
     if shown.is_nowhere:
         message = f"{value} says that there is no KMS host here (RFC 2782), and clients believe it"
         return Finding("fail", "SERVICE_DENIED", name, message, remove, shown)

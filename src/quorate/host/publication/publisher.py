@@ -7,6 +7,7 @@ since (a new port, a new name, a domain taken off the list) is removed even afte
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ __all__ = ["REFRESH_S", "DnsPublisher", "DomainResult", "Memory"]
 REFRESH_S = DAY_S  # as Microsoft's hosts do; a name server that scavenges waits 7 days by default
 RETRY_FIRST_S = 300  # after a failure, then doubled up to REFRESH_S: at boot the network may come later than we do
 REMEMBERED_PER_NAME = 8
+UNSPECIFIED = 0x80004005  # E_FAIL: Windows' own number for a failure that has none
 
 
 class Memory(Protocol):
@@ -74,7 +76,7 @@ class DnsPublisher:
         settings: what to publish; exchange them with `apply`.
         names: how to find and ask name servers.
         memory: remembers what was published.
-        record_event: takes each event; what it raises is not caught here.
+        record_event: takes each event.
     """
 
     def __init__(
@@ -166,10 +168,9 @@ class DnsPublisher:
     def _publish_one(
         self, settings: PublicationSettings, domain: str, record: SrvRecord, signatures: dict[str, Signature]
     ) -> DomainResult:
-        old = [each for each in self._remembered() if each.name == record.name and not each.same_value(record)]
-
         def act() -> tuple[Primary, str, bool]:
             note = self._check_target(record)
+            old = [each for each in self._remembered() if each.name == record.name and not each.same_value(record)]
             self._remember(record)
             primary, change_note, is_verified = self._change(settings, signatures, record, old)
             self._forget(old)
@@ -180,7 +181,10 @@ class DnsPublisher:
     def _withdraw_names(
         self, settings: PublicationSettings, is_meant: Callable[[str], bool], signatures: dict[str, Signature]
     ) -> list[DomainResult]:
-        remembered = self._remembered()
+        try:
+            remembered = self._remembered()
+        except Exception as fault:  # noqa: BLE001  # see _guarded
+            return [self._told(DomainResult("withdraw", settings.target, None, self._now(), error=_named(fault)))]
         results = []
         for name in dict.fromkeys(each.name for each in remembered if is_meant(each.name)):
             ours = [each for each in remembered if each.name == name]
@@ -203,16 +207,9 @@ class DnsPublisher:
     ) -> DomainResult:
         try:
             primary, note, is_verified = act()
-        except QuorateError as fault:
-            error: QuorateError = fault
-        except Exception as fault:  # noqa: BLE001  # a name server's odd bytes must never stop the service
-            error = InternalFaultError()
-            error.add_note(f"{type(fault).__name__}: {fault}")
-        else:
-            return DomainResult(
-                action, domain, record, self._now(), primary.server, primary.zone, is_verified, note, None
-            )
-        return DomainResult(action, domain, record, self._now(), error=error)
+        except Exception as fault:  # noqa: BLE001  # neither a name server's odd bytes nor a full disk stop the service
+            return DomainResult(action, domain, record, self._now(), error=_named(fault))
+        return DomainResult(action, domain, record, self._now(), primary.server, primary.zone, is_verified, note)
 
     def _change(
         self,
@@ -257,20 +254,11 @@ class DnsPublisher:
         return ""
 
     def _told(self, result: DomainResult) -> DomainResult:
-        domain = result.domain.rstrip(".")
-        if result.error is not None:
-            line = f" Record: {result.record.line}" if result.record is not None else ""
-            self._record_event(
-                PublicationFailed(
-                    time_s=result.time_s,
-                    code=result.error.code,
-                    hresult=result.error.hresult or 0x80004005,
-                    domain=domain,
-                    message=f"{result.action}: {result.error.message}. {result.error.hint}{line}",
-                )
-            )
-        elif result.action == "publish":
-            self._record_event(PublicationSucceeded(time_s=result.time_s, domain=domain))
+        event = _event(result)
+        if event is not None:
+            # A log that cannot be written now is the store's trouble, and told by it; publishing goes on.
+            with contextlib.suppress(QuorateError, OSError):
+                self._record_event(event)
         return result
 
     def _remembered(self) -> list[SrvRecord]:
@@ -299,3 +287,26 @@ class DnsPublisher:
 
     def _now(self) -> int:
         return self._clock.now_s()
+
+
+def _named(fault: Exception) -> QuorateError:
+    if isinstance(fault, QuorateError):
+        return fault
+    error = InternalFaultError()
+    error.message = f"{error.message}: {type(fault).__name__}: {fault}"
+    return error
+
+
+def _event(result: DomainResult) -> HostEvent | None:
+    domain = result.domain.rstrip(".")
+    if result.error is None:
+        is_published = result.action == "publish"
+        return PublicationSucceeded(time_s=result.time_s, domain=domain) if is_published else None
+    line = f" Record: {result.record.line}" if result.record is not None else ""
+    return PublicationFailed(
+        time_s=result.time_s,
+        code=result.error.code,
+        hresult=result.error.hresult or UNSPECIFIED,
+        domain=domain,
+        message=f"{result.action}: {result.error.message}. {result.error.hint}{line}",
+    )

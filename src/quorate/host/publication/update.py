@@ -50,6 +50,8 @@ def apply_change(
     """
     name = add.name if add is not None else remove[0].name
     before = names.shown_by(primary, name)
+    if add is None and before is not None and not any(old.same_value(each) for old in remove for each in before):
+        return Change("", False, "it was not there")
     reply = _send(names, primary, signature, clock, _message(primary.zone, add, remove, before))
     after = names.shown_by(primary, name)
     missing = "" if after is None else _missing(after, add, remove)
