@@ -118,9 +118,11 @@ def test_a_mac_of_signature_length_under_the_right_algorithm_name_is_no_signatur
 
 def test_no_signature_is_no_document() -> None:
     said = CERTIFICATE.rsplit(".", 1)[0]
-    for signature in ("", b64url(bytes(64)), b64url(bytes(63)), b64url(bytes(65))):
-        with pytest.raises((MalformedError, BadSignatureError)):
-            read(HOST_CERTIFICATE, f"{said}.{signature}", KEYS)
+    with pytest.raises(BadSignatureError):
+        read(HOST_CERTIFICATE, f"{said}.{b64url(bytes(64))}", KEYS)
+    for length in (0, 63, 65):
+        with pytest.raises(MalformedError, match="cut off"):
+            read(HOST_CERTIFICATE, f"{said}.{b64url(bytes(length))}", KEYS)
 
 
 def test_a_document_of_another_publisher_names_the_unknown_key() -> None:

@@ -156,6 +156,12 @@ def test_base64url_has_one_text_for_each_value(data: bytes) -> None:
     assert unb64url(b64url(data)) == data
 
 
+@pytest.mark.parametrize("text", ["A", "AB", "AA==", "AA=", "A A", "AA\n", "A+", "A/", "é", "\ud800", "-_-!"])
+def test_base64url_with_loose_bits_padding_or_foreign_characters_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"base64|ASCII|pad"):
+        unb64url(text)
+
+
 @given(st.text(max_size=30))
 def test_base64url_that_is_not_canonical_is_refused(text: str) -> None:
     try:

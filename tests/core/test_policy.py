@@ -43,6 +43,24 @@ def test_each_class_has_its_validity() -> None:
     assert [policy.validity_s(each) for each in (SERVER, CLIENT, EPHEMERAL)] == [180 * DAY_S, 180 * DAY_S, DAY_S]
 
 
+def test_the_outermost_numbers_can_be_built_and_read() -> None:
+    thresholds = PROFILES["windows-7"].thresholds
+    for minimum in (1, 10_000):
+        edge = msgspec.structs.replace(thresholds, client=Threshold(minimum, (CLIENT,)))
+        for grace_s in (0, 100 * 366 * DAY_S):
+            for rearms in (0, 1000):
+                policy = Policy(
+                    thresholds=edge,
+                    initial_grace_s=grace_s,
+                    rearm_limit=rearms,
+                    activation_validity_s=3600,
+                    count_window_s=3600,
+                    interval_min_s=60,
+                    interval_max_s=60,
+                )
+                assert msgspec.json.decode(msgspec.json.encode(policy), type=Policy) == policy
+
+
 BROKEN: dict[str, Callable[[], object]] = {
     "a threshold of nobody": lambda: Threshold(0, (CLIENT,)),
     "a negative threshold": lambda: Threshold(-1, (CLIENT,)),

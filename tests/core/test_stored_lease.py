@@ -164,7 +164,16 @@ def test_a_product_that_is_not_covered_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(59, "0 min"), (60, "1 min"), (3600, "1 h"), (5400, "1 h 30 min"), (5 * HOUR_S, "5 h"), (50 * HOUR_S, "2 d 2 h")],
+    [
+        (59, "0 min"),
+        (60, "1 min"),
+        (3600, "1 h"),
+        (5400, "1 h 30 min"),
+        (5 * HOUR_S, "5 h"),
+        (47 * HOUR_S, "47 h"),
+        (48 * HOUR_S, "2 d 0 h"),
+        (50 * HOUR_S, "2 d 2 h"),
+    ],
 )
 def test_a_difference_of_clocks_is_told_in_words(seconds: int, words: str) -> None:
     error = clock_skew(host_s=START_S, client_s=START_S - seconds, tolerance_s=TOLERANCE_S)

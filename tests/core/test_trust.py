@@ -288,6 +288,15 @@ def test_a_lease_that_breaks_the_policy_is_refused(changes: dict[str, Any], reas
         stored(lawless)
 
 
+def test_a_window_may_open_at_once_and_close_at_once_and_fill_its_interval() -> None:
+    end_s = START_S + 7 * DAY_S
+    for window in ((START_S, START_S), (START_S, end_s), (end_s, end_s)):
+        lease = WORLD.lease(renew_from_s=window[0], renew_until_s=window[1])
+        assert accept(WORLD.answer(lease)) == lease
+    short = WORLD.lease(expires_s=end_s, renew_until_s=end_s)
+    assert accept(WORLD.answer(short)) == short
+
+
 def test_each_class_is_held_to_its_own_threshold_and_validity() -> None:
     question = WORLD.question(edition=SERVER_EDITION)
     lease = WORLD.lease(edition=SERVER_EDITION, count=5)
