@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from quorate.core.count import ActivationCount
+from quorate.core.count import ActivationCount, is_in_window
 from quorate.core.decision import Asked, Decided, decide_by_count
 from quorate.core.events import RequestHandled
 from quorate.core.ids import link_of
@@ -80,6 +80,7 @@ class _Question:
     count: ActivationCount
     hearing: tuple[ActivationCount, ...]
     threshold: int
+    window_s: int
     tolerance_s: int
     validity_s: int
 
@@ -150,7 +151,7 @@ class Batch:
             self._forget(Key(key.product_group, previous))
         for count in question.hearing:
             count.hear(key.cmid, asked.edition.machine_class, previous)
-        before = self._records.get(key)
+        before = self._known(key, question.window_s)
         link = _link(asked.request)
         decided = self._said_before(question, asked, before, link)
         if decided is None:
@@ -196,6 +197,11 @@ class Batch:
             1 if before is None else before.requests + 1,
             *lease,
         )
+
+    def _known(self, key: Key, window_s: int) -> Record | None:
+        """S18: a lapsed record is discarded, whether housekeeping has come by or not: the machine is a new one."""
+        record = self._records.get(key)
+        return record if record is not None and is_in_window(record.last_heard_s, self._now_s, window_s) else None
 
     def _forget(self, key: Key) -> None:
         """After a rearm the machine is known under its new CMID alone."""
@@ -248,6 +254,7 @@ def _question(asked: Asked, counts: Mapping[CountKey, ActivationCount]) -> _Ques
         count=counts[own],
         hearing=tuple(count for key, count in counts.items() if key.product_group == own.product_group),
         threshold=own.threshold.minimum,
+        window_s=own.window_s,
         tolerance_s=policy.clock_tolerance_s,
         validity_s=policy.validity_s(asked.edition.machine_class),
     )

@@ -31,6 +31,7 @@ WAL_PAGES: Final = 4000  # 16 MB before a checkpoint: the best worst case at a m
 READERS_MAX: Final = 8
 CACHE_KIB: Final = 8192  # more made no difference at a million records
 
+_MAGIC: Final = b"SQLite format 3\0"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 _WRITER_PRAGMAS = (
@@ -57,10 +58,10 @@ _REASONS = {
 class Database:
     """The file and its connections. Closing it lets go of all of them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.path = path
-        self._writer = _engine(path, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, pool_size=1)
-        self._reader = _engine(path, "BEGIN", ("PRAGMA query_only=ON",), pool_size=READERS_MAX)
+        self._writer = _engine(path, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, 1, busy_timeout_s)
+        self._reader = _engine(path, "BEGIN", ("PRAGMA query_only=ON",), READERS_MAX, busy_timeout_s)
 
     @classmethod
     def create(cls, path: Path) -> Database:
@@ -91,7 +92,7 @@ class Database:
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path) -> Database:
+    def open(cls, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
         """The database, brought up to date in one transaction.
 
         Raises:
@@ -102,9 +103,11 @@ class Database:
         """
         if not path.is_file():
             raise StateMissingError(role="KMS host", path=path, command="quorate host init")
+        if _beginning_of(path) != _MAGIC:
+            raise FileAccessError(path=path, reason="it is not a database")
         scripts = ScriptDirectory(str(_MIGRATIONS))
         known = scripts.get_current_head()
-        opened = cls(path)
+        opened = cls(path, busy_timeout_s)
         try:
             with opened.reading() as connection:
                 found = MigrationContext.configure(connection).get_current_revision()
@@ -179,13 +182,13 @@ class Database:
         return StoreUnavailableError(reason=reason, path=self.path, retry_after_s=RETRY_AFTER_S)
 
 
-def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int) -> Engine:
+def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int, busy_timeout_s: float) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=BUSY_TIMEOUT_S,
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False, "cached_statements": 512},
+        pool_timeout=busy_timeout_s,
+        connect_args={"timeout": busy_timeout_s, "check_same_thread": False, "cached_statements": 512},
     )
 
     @event.listens_for(engine, "connect")
@@ -201,6 +204,14 @@ def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int) ->
         connection.exec_driver_sql(begin)
 
     return engine
+
+
+def _beginning_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC))
+    except OSError as fault:
+        raise FileAccessError(path=path, reason=fault.strerror) from None
 
 
 def _sync_folder(folder: Path) -> None:

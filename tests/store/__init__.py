@@ -1,0 +1,1 @@
+"""The KMS host's store on real SQLite files: what it counts, keeps, survives and reports."""
