@@ -27,7 +27,17 @@ from quorate.core.messages import ActivationRequest, Answer, decode_request, enc
 from tests.support.clocks import START_S, ManualClock, SeededEntropy
 from tests.support.documents import HOST_ID, World
 
-__all__ = ["BOUND_S", "HERE", "FixedClock", "Installation", "RawReply", "ScriptedHost", "closed_port", "scripted"]
+__all__ = [
+    "BOUND_S",
+    "HERE",
+    "FixedClock",
+    "Installation",
+    "RawReply",
+    "RealWaits",
+    "ScriptedHost",
+    "closed_port",
+    "scripted",
+]
 
 BOUND_S = 20.0
 HERE = Machine(name="pc-0001.contoso.example", identity="a" * 32, is_virtual=False)
@@ -39,6 +49,24 @@ class FixedClock(SystemClock):
 
     def now_s(self) -> int:
         return START_S
+
+
+class RealWaits:
+    """A clock that stands still while waits take their time."""
+
+    def __init__(self, clock: ManualClock, waited: threading.Event | None = None) -> None:
+        self._clock = clock
+        self._waited = waited or threading.Event()
+
+    def now_s(self) -> int:
+        return self._clock.now_s()
+
+    def monotonic_s(self) -> float:
+        return self._clock.monotonic_s()
+
+    def wait(self, wake: threading.Event, timeout_s: float) -> bool:
+        self._waited.set()
+        return wake.wait(min(timeout_s, BOUND_S))
 
 
 @dataclass
@@ -120,6 +148,7 @@ class ScriptedHost:
         self.clock = clock
         self.count = 25
         self.intervals = Intervals()
+        self.certificate: str | None = None  # None: the world's
         self.requests: list[ActivationRequest] = []
         self.paths: list[str] = []
         self.heard = threading.Event()
@@ -165,7 +194,7 @@ class ScriptedHost:
 
     def say(self, said: Lease | Refusal, key: SigningKey | None = None, certificate: str | None = None) -> Answer:
         """Signed, with the certificate beside it."""
-        return self.world.answer(said, key, certificate)
+        return self.world.answer(said, key, certificate or self.certificate)
 
     def say_raw(self, body: bytes, status: int = 200, **headers: str) -> None:
         """Answer everything with this."""

@@ -12,7 +12,7 @@ import pytest
 from quorate import Status
 from quorate.client.agent import Agent
 from quorate.core.policy import DAY_S, HOUR_S
-from tests.client.parties import BOUND_S, Installation, RawReply, ScriptedHost, scripted
+from tests.client.parties import BOUND_S, Installation, RawReply, RealWaits, ScriptedHost, scripted
 from tests.support.clocks import START_S, ManualClock
 from tests.support.documents import World
 
@@ -107,9 +107,8 @@ def test_an_agent_survives_what_nobody_thought_of(
 
 
 def test_start_renews_in_the_background_and_stop_ends_it(here: Installation, host: ScriptedHost) -> None:
-    client = here.client(host)
-    clock = ManualClock()
-    client = here.client(clock=_RealWaits(clock))
+    here.client(host)
+    client = here.client(clock=RealWaits(ManualClock()))
     client.start()
     client.start()
     assert host.heard.wait(BOUND_S)
@@ -123,7 +122,7 @@ def test_start_renews_in_the_background_and_stop_ends_it(here: Installation, hos
 def test_start_does_not_ask_a_host_that_has_just_answered(here: Installation, host: ScriptedHost) -> None:
     here.client(host).activate()
     looked = threading.Event()
-    clock = _RealWaits(here.clock, looked)
+    clock = RealWaits(here.clock, looked)
     client = here.client(clock=clock)
     client.start()
     assert looked.wait(BOUND_S)
@@ -135,21 +134,3 @@ def test_renew_if_due_never_raises_for_the_network(here: Installation, host: Scr
     client = here.client(host)
     host.script = lambda _: RawReply(b"<html>", 500)
     assert client.renew_if_due().code == "NOT_A_QUORATE_HOST"
-
-
-class _RealWaits:
-    """A clock that stands still while waits take their time."""
-
-    def __init__(self, clock: ManualClock, waited: threading.Event | None = None) -> None:
-        self._clock = clock
-        self._waited = waited or threading.Event()
-
-    def now_s(self) -> int:
-        return self._clock.now_s()
-
-    def monotonic_s(self) -> float:
-        return self._clock.monotonic_s()
-
-    def wait(self, wake: threading.Event, timeout_s: float) -> bool:
-        self._waited.set()
-        return wake.wait(min(timeout_s, BOUND_S))

@@ -180,10 +180,7 @@ class Keeper:
         data = self._file.read(STATE_BYTES_MAX)
         if data is None:
             raise StateMissingError(role="client", path=self._file.folder, command="quorate client init")
-        state = decode_state(data)
-        if self._edition is not None and state.lease is None and state.edition != self._edition:
-            return state.with_edition(self._edition)  # nothing is lost by it, so nothing is said
-        return state
+        return decode_state(data)
 
     def _verified(self, state: ClientState) -> Lease | None:
         """The lease in the record, after every check; None when it holds none.
@@ -195,11 +192,11 @@ class Keeper:
             raise LeaseForeignError(field="product")
         if self._machine.is_another_than(state.machine):
             raise LeaseWrongMachineError
+        if self._edition is not None and state.edition != self._edition:
+            raise LeaseForeignError(field="edition")
         self._anchor.edition(state.edition)
         if state.lease is None or state.host_certificate is None or state.lease_nonce is None:
             return None
-        if self._edition is not None and state.edition != self._edition:
-            raise LeaseForeignError(field="edition")
         question = Question(state.cmid, state.edition, state.lease_nonce)
         try:
             return check_stored_lease(state.lease, state.host_certificate, question, self._anchor)
@@ -215,12 +212,14 @@ class Keeper:
         is_edition = isinstance(fault, LeaseForeignError) and self._edition not in (None, state.edition)
         if isinstance(fault, LeaseInvalidError | NotKnownError) or is_edition:
             # The publisher changed the product, or the application its edition: still the same installation.
-            kept = state.without_lease(at_s, policy)
-        else:
-            kept = state.as_another(self._machine, at_s, self._entropy, policy)
-            if not isinstance(fault, LeaseWrongMachineError):
-                fault = self._set_aside(fault, may_write)
-        return kept.with_edition(self._known_edition(state.edition)).with_outcome(fault)
+            edition = self._known_edition(state.edition)
+            if state.lease is None:  # nothing is lost by it, so nothing is said
+                return state.with_edition(edition)
+            return state.without_lease(at_s, policy).with_edition(edition).with_outcome(fault)
+        if not isinstance(fault, LeaseWrongMachineError):
+            fault = self._set_aside(fault, may_write)
+        another = state.as_another(self._machine, at_s, self._entropy, policy)
+        return another.with_edition(self._known_edition(state.edition)).with_outcome(fault)
 
     def _begun(self, now_s: int, fault: QuorateError, may_write: bool) -> ClientState:
         """A new beginning, and what was wrong with the old one, if there was one."""

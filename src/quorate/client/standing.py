@@ -128,18 +128,18 @@ class Standing:
             if self.lease is not None:
                 ended_s = self.lease.expires_s + policy.additional_grace_s
             return self._over(GraceExpiredError(expired=utc_text(ended_s)))
+        if life.status is LicenseStatus.LICENSED:
+            if outcome is not None:  # a renewal that was refused, or found nobody: the lease runs on
+                return outcome.code, outcome.message, outcome.hint
+            return None, f"activated until {utc_text(life.deadline_s or 0)}", "It renews by itself; nothing to be done."
+        code: str | None = None
+        message, hint = "not activated", "`quorate client activate`, or let `quorate client run` do it."
         if life.status is LicenseStatus.ADDITIONAL_GRACE and self.lease is not None:
             code, message, hint = self._over(LeaseExpiredError(expired=utc_text(self.lease.expires_s)))
-            return code, f"{message} ({_left(life, now_s)} of additional grace left)", hint
-        if outcome is not None:
-            return outcome.code, outcome.message, outcome.hint
-        if life.status is LicenseStatus.LICENSED:
-            return None, f"activated until {utc_text(life.deadline_s or 0)}", "It renews by itself; nothing to be done."
-        return (
-            None,
-            f"not activated; {_left(life, now_s)} of {life.status.value.replace('_', ' ')} left",
-            "`quorate client activate`, or let `quorate client run` do it.",
-        )
+        elif outcome is not None:
+            code, message, hint = outcome.code, outcome.message, outcome.hint
+        grace = life.status.value.replace("_", " ")
+        return code, f"{message} ({_left(life, now_s)} of {grace} left)", hint
 
     def _over(self, error: QuorateError) -> tuple[str, str, str]:
         """Something has ended; the last failure, where there is one, says why and what to do."""

@@ -1,0 +1,143 @@
+"""The example program, run in every status: it always does its work, and says what is to be said."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from quorate import Client
+from quorate.client.identity import Machine
+from quorate.core.policy import DAY_S
+from quorate.publisher.product import parse_source
+from tests.client.parties import HERE, Installation, RealWaits, ScriptedHost, scripted
+from tests.support.clocks import START_S, ManualClock
+from tests.support.documents import World
+from tests.support.source import ROOT
+
+sys.path.insert(0, str(ROOT / "examples"))
+import acmecalc
+
+SUMS = "count 3\nsum   6.5\nmean  2.166666666666666666666666667\n"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def host(clock: ManualClock) -> Iterator[ScriptedHost]:
+    with scripted(World(), clock) as host:
+        yield host
+
+
+@pytest.fixture
+def here(tmp_path: Path, clock: ManualClock) -> Installation:
+    here = Installation(tmp_path, World(), clock)
+    here.product.rename(tmp_path / "acme-calc.product")
+    (tmp_path / "numbers").write_text("1\n\n2\n3.5\n")
+    return here
+
+
+@pytest.fixture
+def acme(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Client]]:
+    """Makes clients for the program, with our clock; ends what they started."""
+    made: list[Client] = []
+
+    def make(product: Path, trust: Path, machine: Machine = HERE) -> Client:
+        clock = RealWaits(here.clock)
+        made.append(Client(product, trust, state_dir=here.state_dir, clock=clock, machine=machine))
+        return made[-1]
+
+    monkeypatch.setattr(acmecalc, "Client", make)
+    monkeypatch.setattr(acmecalc, "HERE", here.folder)
+    yield lambda: make(here.folder / "acme-calc.product", here.trust)
+    for client in made:
+        client.stop()
+
+
+def run(here: Installation, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the program says beside its sums, which always come."""
+    assert acmecalc.main([str(here.folder / "numbers")]) == 0
+    said = capsys.readouterr()
+    assert said.out == SUMS
+    return said.err
+
+
+def test_in_every_status_the_program_does_its_work(
+    here: Installation,
+    host: ScriptedHost,
+    acme: Callable[..., Client],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = acme()
+    assert "30 days of initial grace left" in run(here, capsys)
+
+    host.count = 3
+    client.set_host(f"127.0.0.1:{host.port}")
+    client.renew_if_due()
+    assert "activation count 3 of 25" in run(here, capsys)
+
+    host.count = 25
+    client.activate()
+    assert run(here, capsys) == ""
+
+    host.count = 3
+    here.clock.advance(8 * DAY_S)
+    client.renew_if_due()
+    assert run(here, capsys) == ""  # a refused renewal is nothing to trouble a user with
+
+    here.clock.advance(-2 * DAY_S)
+    acme()  # nobody asked since: the program itself will, and the host proves the time
+    client.renew_if_due()
+    client.set_host("127.0.0.1:1")
+    here.clock.advance(200 * DAY_S)
+    client.renew_if_due()
+    said = run(here, capsys)
+    assert "of additional grace left" in said
+    assert "NOT ACTIVATED" not in said
+
+    here.clock.advance(30 * DAY_S)
+    said = run(here, capsys)
+    assert "NOT ACTIVATED" in said
+    assert "What to do" in said
+
+    here.clock.advance(-100 * DAY_S)
+    client.renew_if_due()
+    assert "clock shows" in run(here, capsys)
+
+
+def test_a_program_without_its_two_files_says_so(
+    here: Installation, acme: Callable[..., Client], capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.trust.unlink()
+    assert acmecalc.main(["numbers"]) == 1
+    assert "not installed whole" in capsys.readouterr().err
+
+
+def test_it_runs_as_the_readme_says(tmp_path: Path) -> None:
+    here = Installation(tmp_path)
+    here.product.rename(tmp_path / "acme-calc.product")
+    (tmp_path / "acmecalc.py").write_bytes((ROOT / "examples/acmecalc.py").read_bytes())
+    done = subprocess.run(
+        [sys.executable, tmp_path / "acmecalc.py", "-"],
+        input="1\n2\n3.5\n",
+        env=os.environ | {"QUORATE_STATE_DIR": str(here.state_dir)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == SUMS
+    assert "of initial grace left" in done.stderr
+    assert here.record.exists()
+
+
+def test_its_product_source_can_be_signed() -> None:
+    product = parse_source(ROOT / "examples/acme-calc.toml", publisher="Acme Software", issued_s=START_S)
+    assert (product.product, product.policy.thresholds.client.minimum) == ("acme-calc", 2)
