@@ -29,7 +29,7 @@ demo: $(READY)
 
 # Files are spread over two processes; a file stays in one, so fixtures of a file are made once.
 test: lint
-	@scripts/bootstrap system-packages
+	@scripts/bootstrap tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY)
