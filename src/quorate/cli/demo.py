@@ -150,8 +150,9 @@ def _tell(tally: Tally, out: Output) -> None:
 
 def _stay(site: DemoSite, out: Output, stop: threading.Event, clock: SystemClock) -> None:
     admin = f"http://127.0.0.1:{site.server.admin_port}"
+    token = site.server.administration.keyring.admin_token()
     out.say(
-        f"\nThe host stays up until Ctrl-C. Its console: {admin}/?token={site.server.administration.keyring.admin_token()}\n"
+        f"\nThe host stays up until Ctrl-C. Its console: {admin}/?token={token}\n"
         f"From another terminal:\n"
         f"  quorate host status --state-dir {site.folder / 'host'}\n"
         f"  quorate host clients --state-dir {site.folder / 'host'}\n"

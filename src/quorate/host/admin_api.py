@@ -2,7 +2,7 @@
 
 `/livez`, `/readyz` and `/metrics` are open, for monitors; `/api/v1` asks for the token in `admin.token`. While it
 listens on loopback, requests whose `Host` header names anything else are refused, so that no web page can reach it
-through a name of its own (DNS rebinding). The console takes its place at `/` later.
+through a name of its own (DNS rebinding). The console's pages are at `/`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from quorate.errors import (
 )
 from quorate.host.administration import Administration
 from quorate.host.config import shown_value
+from quorate.host.console.pages import console_routes
 from quorate.host.health import Health
 from quorate.host.metrics import HostMetrics
 from quorate.host.openapi import openapi_document
@@ -80,6 +81,7 @@ def admin_application(
         Route("/api/v1/clients", guarded(api.clients), methods=["GET"]),
         Route("/api/v1/events", guarded(api.events), methods=["GET"]),
         Route("/api/v1/requests", guarded(api.requests), methods=["GET"]),
+        *console_routes(administration, health, token),
     ]
     application = Starlette(
         routes=routes,

@@ -238,6 +238,10 @@ class Administration:
         """
         self._store.record(event)
 
+    def now_s(self) -> int:
+        """The host's time, for pages that say how long ago something was."""
+        return self._clock.now_s()
+
     # --- settings ----------------------------------------------------------------------------------------------
 
     def settings(self) -> Settings:
