@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, bindparam, delete, select
+from sqlalchemy import Connection, Delete, Dialect, Insert, Integer, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.count import ActivationCount
@@ -27,7 +27,7 @@ HEARD_CMIDS = (
         cmid_records.c.machine_class.in_(bindparam("classes", expanding=True)),
         cmid_records.c.last_heard_s > bindparam("lapsed_s"),
     )
-    .limit(bindparam("rows_max"))
+    .limit(bindparam("rows_max", type_=Integer))
 )
 """The CMIDs of one activation count, at most `rows_max` of them.
 

@@ -1,0 +1,221 @@
+"""A disk that is full, a lock that is held, a file that may not be written: said in plain words, and over by itself."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from quorate.errors import StoreUnavailableError
+from quorate.host.store.database import Database
+from quorate.host.store.housekeeping import sweep_step
+from quorate.host.store.store import BATCH_MAX, Store
+from tests.store.world import Site
+
+NOBODY = 65_534
+DISK_KIB = 2048
+
+
+def fault_of(work: Callable[[], object]) -> StoreUnavailableError:
+    with pytest.raises(StoreUnavailableError) as caught:
+        work()
+    assert caught.value.values["retry_after_s"] == 30
+    return caught.value
+
+
+def is_whole(site: Site) -> bool:
+    """Records, events and counters tell of the same requests, and the file is sound."""
+    with site.store.database.reading() as connection:
+        requests, events, total, check = (
+            connection.exec_driver_sql(query).scalar()
+            for query in (
+                "SELECT coalesce(sum(requests), 0) FROM cmid_records",
+                "SELECT count(*) FROM events",
+                "SELECT coalesce(sum(n), 0) FROM request_counters WHERE name = 'total'",
+                "PRAGMA integrity_check",
+            )
+        )
+    return requests == events == total and check == "ok"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MiB that can be filled."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_KIB}k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        message = "a small disk cannot be mounted here: run as root, in a container with CAP_SYS_ADMIN"
+        if os.environ.get("CI") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_said_and_what_was_decided_before_is_kept(small_disk: Path) -> None:
+    site = Site(small_disk / "host.sqlite3")
+    try:
+        decided = 0
+
+        def ask_on() -> None:
+            nonlocal decided
+            for machine in range(0, 100_000, BATCH_MAX):
+                decided += len(site.ask_all(range(machine, machine + BATCH_MAX)))
+
+        fault = fault_of(ask_on)
+        assert fault.values["reason"] == "the disk is full"
+        assert str(site.path) in fault.hint
+        assert decided > 0
+        for _ in range(3):  # and it stays so, without harm
+            assert fault_of(lambda: site.ask_all(range(BATCH_MAX))).values["reason"] == "the disk is full"
+        assert site.store.reports.requests()["total"] == decided
+        assert is_whole(site)
+        site.reopen()
+        assert site.store.reports.requests()["total"] == decided
+    finally:
+        site.store.close()
+
+
+def test_when_the_disk_has_room_again_the_same_store_goes_on(small_disk: Path) -> None:
+    site = Site(small_disk / "host.sqlite3")
+    filler = small_disk / "filler"
+    try:
+        site.ask_all(range(25))
+        with filler.open("wb", buffering=0) as file:
+            while file.write(bytes(1024)) == 1024 and os.statvfs(small_disk).f_bavail > 0:
+                pass
+        fault_of(lambda: [site.ask_all(range(BATCH_MAX)) for _ in range(100)])
+        before = site.store.reports.requests()["total"]
+        filler.unlink()
+        assert site.ask(1).code is None
+        assert site.store.reports.requests()["total"] == before + 1
+        assert is_whole(site)
+    finally:
+        site.store.close()
+
+
+def test_sqlites_own_limit_is_a_full_disk_too(site: Site) -> None:
+    site.ask_all(range(25))
+    with site.store.database.writing() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    fault = fault_of(lambda: [site.ask_all(range(1000, 1000 + BATCH_MAX)) for _ in range(50)])
+    assert fault.message == "this KMS host cannot write its records: the disk is full; retry in 30 s"
+    assert is_whole(site)
+    assert site.ask(1).code is None
+
+
+def test_a_locked_database_is_said_and_goes_on_when_the_lock_is_gone(site: Site) -> None:
+    site.ask_all(range(24))
+    site.store.close()
+    site.store = Store(Database.open(site.path, busy_timeout_s=0.05))
+    with closing(sqlite3.connect(site.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for work in (
+            lambda: site.ask(24),
+            lambda: site.store.set_setting("port", 1),
+            lambda: site.store.clear_setting("port"),
+        ):
+            assert fault_of(work).values["reason"] == "another process holds the database locked"
+        assert (site.count(), site.probe(24).code) == (24, None)  # reading goes on
+        other.execute("ROLLBACK")
+    assert site.ask(24).code is None
+    assert is_whole(site)
+
+
+def test_a_sweep_that_meets_a_lock_removes_nothing_and_can_be_tried_again(site: Site) -> None:
+    site.ask_all(range(5))
+    site.store.close()
+    database = Database.open(site.path, busy_timeout_s=0.05)
+    site.store = Store(database)
+    later_s = site.clock.now_s() + 10**7
+    with closing(sqlite3.connect(site.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        fault_of(lambda: sweep_step(database, None, later_s, {}, 60))
+        other.execute("ROLLBACK")
+    assert len(site.store.reports.clients()) == 5
+    assert sweep_step(database, None, later_s, {}, 60) is None
+    assert site.store.reports.clients() == []
+
+
+def test_a_read_only_file_is_said_and_goes_on_when_it_may_be_written() -> None:
+    # Root may write everything, so a child without rights tells; it needs a folder it can reach.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        site = Site(folder / "host.sqlite3")
+        site.ask_all(range(24))
+        site.store.close()
+        if os.geteuid() == 0:
+            os.chown(folder, NOBODY, NOBODY)
+            os.chown(site.path, NOBODY, NOBODY)
+        site.path.chmod(0o444)
+
+        def story() -> str:
+            site.store = Store.open(site.path)
+            first = fault_of(lambda: site.ask(24)).values["reason"]
+            count = site.count()
+            for path in folder.iterdir():
+                path.chmod(0o600)
+            second = site.ask(24).code
+            site.store.close()
+            return f"{first}, {count}, {second}"
+
+        assert _told_by_nobody(story) == "the database is read-only, 24, None"
+
+
+def _told_by_nobody(story: Callable[[], str]) -> str:
+    """What `story` says in a child process that has no rights."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            told = story()
+        except BaseException as fault:  # noqa: BLE001  # whatever it is, the parent tells it
+            told = repr(fault)
+        os.write(write, told.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    return told
+
+
+def test_a_damaged_database_is_said(site: Site) -> None:
+    site.ask_all(range(200))
+    site.store.close()
+    size = site.path.stat().st_size
+    with site.path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * (size - 8192))
+    site.store = Store.open(site.path)
+    assert fault_of(lambda: site.ask_all(range(200))).values["reason"] == "the database is damaged"
+
+
+def test_a_fault_of_ours_is_no_fault_of_the_disk_and_leaves_nothing_behind(site: Site) -> None:
+    site.ask(1)
+
+    def fail(statement: str) -> None:
+        with site.store.database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM events")
+            connection.exec_driver_sql(statement)
+            raise ZeroDivisionError
+
+    with pytest.raises(OperationalError, match="no such table"):
+        fail("SELECT * FROM nowhere")
+    with pytest.raises(ZeroDivisionError):
+        fail("SELECT 1")
+    assert is_whole(site)
+    assert site.ask(2).count == 2
