@@ -152,8 +152,25 @@ class MalformedError(QuorateError):
     """Bytes that are not what they should be. Nothing else may escape a decoder, whatever the bytes."""
 
     code = "MALFORMED_DOCUMENT"
+    http_status = 400
     template = "{what}: {reason}"
     hint_template = "The file is damaged or of another kind. Copy it again from where it was made."
+
+
+class TextDamagedError(MalformedError):
+    """A document as text that lost or changed something on its way through mail, copy and paste."""
+
+    code = "TEXT_DAMAGED"
+    template = "{what}: the text is damaged: {reason}"
+    hint_template = "Copy it again, whole, from the BEGIN line to the END line; or send the file itself."
+
+
+class TextForeignError(MalformedError):
+    """Text that is well, but is another document or none of ours."""
+
+    code = "TEXT_FOREIGN"
+    template = "{what}: {reason}"
+    hint_template = "Nothing is damaged; it is another text. Look for the lines BEGIN QUORATE {wanted} to END."
 
 
 class MalformedRequestError(MalformedError):
@@ -260,6 +277,7 @@ class TrustError(QuorateError):
 
 class BadSignatureError(TrustError):
     code = "BAD_SIGNATURE"
+    http_status = 400
     template = "{what}: the signature is not right"
     hint_template = "The document was changed or forged. Do not use it; get it again from its maker."
 
@@ -268,6 +286,54 @@ class UnknownPublisherError(TrustError):
     code = "UNKNOWN_PUBLISHER"
     template = "{what} is signed by {kid}, which is none of the publisher's keys here"
     hint_template = "Use the publisher.jwks that ships with the product, or a document of this publisher."
+
+
+class RetiredKeyError(UnknownPublisherError):
+    """Signed by a key that the publisher has exchanged and dropped: an old document, or a stolen key."""
+
+    code = "RETIRED_KEY"
+    template = "{what} is signed by {kid}, a key that this publisher does not use any more"
+    hint_template = "Ask the publisher for a new one; a KMS host makes a new request (`quorate host request`)."
+
+
+class KeyRoleError(TrustError):
+    """The publisher's key, but not one for this kind of document."""
+
+    code = "KEY_ROLE"
+    template = "{what} is signed by {kid}, which is the publisher's, but may not sign this"
+    hint_template = "New keys are signed by a root key. If the publisher did not do this, its issuing key was stolen."
+
+
+class TrustOutdatedError(TrustError):
+    """Publisher's keys that were exchanged already: somebody goes back, or has not followed yet."""
+
+    code = "TRUST_OUTDATED"
+    template = "version {offered} of the publisher's keys was offered, but version {held} is known here"
+    hint_template = "The newer one is kept. Get the newest publisher.trust from the publisher, whole."
+
+
+class TrustGapError(TrustError):
+    """A version of the publisher's keys that does not follow on the one that is known."""
+
+    code = "TRUST_GAP"
+    template = "version {offered} of the publisher's keys does not follow on version {held}"
+    hint_template = "Each version proves the next. Get publisher.trust from the publisher, whole."
+
+
+class ListOutdatedError(TrustError):
+    """A revocation list that is not newer than the one that is known."""
+
+    code = "LIST_OUTDATED"
+    template = "revocation list {offered} was offered, but list {held} is known here"
+    hint_template = "The newer one is kept; nothing needs to be done here."
+
+
+class ListConflictError(ListOutdatedError):
+    """Two lists of one number: the publisher's ledger was set back, or somebody has its key."""
+
+    code = "LIST_CONFLICT"
+    template = "revocation list {offered} was offered, but list {held}, which is known here, says something else"
+    hint_template = "The one known here is kept. Tell the publisher; its next list has a higher number again."
 
 
 class HostCertificateExpiredError(TrustError):
@@ -286,6 +352,7 @@ class HostCertificateNotYetValidError(TrustError):
 
 class HostRevokedError(TrustError):
     code = "HOST_REVOKED"
+    http_status = 403
     template = "KMS host {host_id} was revoked by the publisher: {reason}"
     hint_template = "Ask the publisher for a new host key."
 
@@ -358,6 +425,7 @@ class RearmLimitReachedError(QuorateError):
 class ProductKeyInvalidError(QuorateError):
     code = "PRODUCT_KEY_INVALID"
     hresult = 0xC004F050
+    http_status = 403
     template = "the product key is not valid: {reason}"
     hint_template = "Type it again, five groups of five; it never has 0, 1, I, L or O in it."
 
@@ -379,6 +447,7 @@ class ProductKeyUnprovenError(ProductKeyInvalidError):
 
 class ProductKeyExpiredError(QuorateError):
     code = "PRODUCT_KEY_EXPIRED"
+    http_status = 403
     template = "the host key ending in {last_five} expired on {expired}"
     hint_template = "Issue a new one: `quorate publisher host-key issue`."
 
@@ -386,6 +455,7 @@ class ProductKeyExpiredError(QuorateError):
 class ProductKeyBlockedError(QuorateError):
     code = "PRODUCT_KEY_BLOCKED"
     hresult = 0xC004F051
+    http_status = 403
     template = "the host key ending in {last_five} is blocked: {reason}"
     hint_template = "Issue a new one: `quorate publisher host-key issue`."
 
@@ -393,6 +463,7 @@ class ProductKeyBlockedError(QuorateError):
 class HostKeyUsedUpError(QuorateError):
     code = "HOST_KEY_USED_UP"
     hresult = 0xC004C008
+    http_status = 403
     template = "the host key ending in {last_five} is used up: {used}"
     hint_template = "Issue another: `quorate publisher host-key issue`. Restoring a backup of a host uses none."
 
@@ -424,6 +495,26 @@ class PassphraseError(QuorateError):
 class PassphraseMissingError(PassphraseError):
     code = "PASSPHRASE_MISSING"
     template = "{path} needs a passphrase, but {reason}"
+
+
+class RootKeyMissingError(QuorateError):
+    """The publisher's root key is kept elsewhere, and only it can sign the next set of keys."""
+
+    code = "ROOT_KEY_MISSING"
+    template = "the publisher's root key is needed, and {reason}"
+    hint_template = "Bring it here, name it with --root-key FILE, and take it away again afterwards."
+
+
+class QrTooLargeError(QuorateError):
+    code = "QR_TOO_LARGE"
+    template = "{what} has {size} characters; a QR code holds {size_max}"
+    hint_template = "Send the file, or the text (--text)."
+
+
+class QrNotInstalledError(QuorateError):
+    code = "QR_NOT_INSTALLED"
+    template = "QR codes need the Python package segno, which is not installed"
+    hint_template = "pip install 'quorate[qr]'"
 
 
 class StateMissingError(QuorateError):

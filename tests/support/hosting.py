@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from quorate.clock import Clock
 from quorate.core.documents import HOST_CERTIFICATE, HostCertificate, read_host_request, sign
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, Answer, Problem, decode_answer, decode_problem, encode
@@ -78,13 +79,23 @@ def certificate_for(world: World, request_token: str, at_s: int, **changes: Any)
     return sign(HOST_CERTIFICATE, HostCertificate.grant(**(claims | changes)), world.publisher_key)
 
 
-def make_host(state_dir: Path, world: World, clock: ManualClock, *, activated: bool = True, seed: int = 1) -> None:
+def make_host(
+    state_dir: Path,
+    world: World,
+    clock: Clock,
+    *,
+    activated: bool = True,
+    seed: int = 1,
+    settings: Mapping[str, str | None] | None = None,
+) -> None:
     """`quorate host init`, and unless told otherwise the road to activation."""
     paths, entropy = StatePaths(state_dir), SeededEntropy(seed)
     with Administration.init(paths, world.product_token, world.jwks, clock, entropy) as administration:
         if activated:
             administration.install_key(world.product_key.text)
             administration.activate(certificate_for(world, administration.request(), clock.now_s()))
+        if settings:
+            administration.set_settings(settings)
 
 
 @dataclass
@@ -234,11 +245,18 @@ def hosting(
     clock: ManualClock | None = None,
     *,
     activated: bool = True,
-    limits: Limits = LIMITS,
-    **changes: Any,
+    settings: Mapping[str, str | None] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    **limits: Any,
 ) -> Iterator[Hosted]:
-    """A new host below `tmp_path`, running. `changes`: fields of `Limits`."""
+    """A new host below `tmp_path`, running.
+
+    Args:
+        settings: made before it starts.
+        overrides: as of `HostServer`; ports are chosen by the system unless they say otherwise.
+        limits: fields of `Limits` to bend.
+    """
     world, clock = world or World(), clock or ManualClock()
-    make_host(tmp_path / "host", world, clock, activated=activated)
-    with running(tmp_path / "host", world, clock, limits=replace(limits, **changes)) as hosted:
+    make_host(tmp_path / "host", world, clock, activated=activated, settings=settings)
+    with running(tmp_path / "host", world, clock, limits=replace(LIMITS, **limits), overrides=overrides) as hosted:
         yield hosted

@@ -17,7 +17,7 @@ import typer
 import uvloop
 
 from quorate.cli.hostlog import LogFormat, configure_log
-from quorate.cli.hoststatus import status_lines
+from quorate.cli.hoststatus import shown_address, status_lines
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.documents import HOST_CERTIFICATE, PRODUCT
@@ -204,7 +204,7 @@ def run(
             "address": server.address,
             "admin_port": server.admin_port,
             "admin_address": server.admin_address,
-            "clients": f"{server.address}, TCP port {server.port}",
+            "clients": f"TCP port {server.port}, {shown_address(server.address)}",
             "administration": f"http://{server.admin_address}:{server.admin_port}/",
         }
         output.facts(facts, {"clients": "Clients", "administration": "Administration"})

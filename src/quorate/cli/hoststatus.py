@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from quorate.core.trust import utc_text
 from quorate.host.views import ClassCount, HostStatus
 
-__all__ = ["status_lines"]
+__all__ = ["shown_address", "status_lines"]
 
 _DAY_S = 86_400
+_EVERYWHERE = {"", "::", "0.0.0.0"}  # noqa: S104  (recognized, not bound)
 _STATUS_NAMES = {
     "unlicensed": "Unlicensed",
     "licensed": "Licensed",
@@ -38,6 +39,11 @@ def status_lines(status: HostStatus) -> Iterator[str]:
     yield ""
     yield "Requests received from clients, in all"
     yield from _pairs(_requests(status))
+
+
+def shown_address(address: str) -> str:
+    """An address to listen on, as people say it."""
+    return "all addresses" if address in _EVERYWHERE else address
 
 
 def _papers(status: HostStatus) -> list[tuple[str, str]]:
@@ -73,7 +79,7 @@ def _count_line(group: str, machine_class: str, count: ClassCount) -> str:
 
 def _settings(status: HostStatus) -> list[tuple[str, str]]:
     return [
-        ("Listening on port", f"{status.port} ({status.address or 'all addresses'})"),
+        ("Listening on port", f"{status.port} ({shown_address(status.address)})"),
         ("Administration", f"{status.admin_address}:{status.admin_port}"),
         ("Activation interval", f"{status.activation_interval_min} minutes"),
         ("Renewal interval", f"{status.renewal_interval_min} minutes"),

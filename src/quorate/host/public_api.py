@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import structlog
+from granian._granian import RSGIProtocolClosed
 
 from quorate.core.messages import BODY_BYTES_MAX, Problem, encode
 from quorate.errors import (
@@ -123,6 +124,8 @@ class _Body:
                 body = await self._protocol() if length is not None else await self._stream()
         except TimeoutError:
             raise RequestTimeoutError(timeout_s=f"{self._timeout_s:g}") from None
+        except RSGIProtocolClosed:
+            raise MalformedRequestError(reason="the client went away before the body had ended") from None
         if length is not None and len(body) != length:
             raise MalformedRequestError(reason=f"the body ended after {len(body)} of {length} bytes")
         return bytes(body)

@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 from granian.constants import Interfaces
+from msgspec.structs import asdict
 
 from quorate.clock import Clock, Entropy
 from quorate.core.events import ServiceFailed
@@ -51,10 +52,11 @@ class HostServer:
         on_change: called when changed settings, product files or a new certificate are in use.
 
     Attributes:
-        service, administration, metrics, health: the parts, once it runs.
+        service, writer, administration, metrics, health: the parts, once it runs.
     """
 
     service: ActivationService
+    writer: AnswerWriter
     administration: Administration
     metrics: HostMetrics
     health: Health
@@ -155,7 +157,7 @@ class HostServer:
         administration, limits = self.administration, self._limits
         chores = StoreChores(store, self._clock, credentials.products, settings)
         self.metrics = metrics = HostMetrics(lambda: writer.waiting, administration.group_counts, self._expires_s)
-        writer = AnswerWriter(store, self._clock, limits, chores, metrics)
+        self.writer = writer = AnswerWriter(store, self._clock, limits, chores, metrics)
         self.service = service = ActivationService(store, writer, self._clock, limits, credentials, settings)
         self.health = health = Health(
             service,
@@ -269,14 +271,15 @@ class HostServer:
         return moved
 
     def _say_where(self) -> None:
-        where = {
-            "port": self.port,
-            "address": self.address,
-            "admin_port": self.admin_port,
-            "admin_address": self.admin_address,
-        }
-        self._lock.say(Running(pid=os.getpid(), **where))
-        self._log.info("listening", host_id=self.service.credentials.host_id, **where)
+        where = Running(
+            pid=os.getpid(),
+            port=self.port,
+            address=self.address,
+            admin_port=self.admin_port,
+            admin_address=self.admin_address,
+        )
+        self._lock.say(where)
+        self._log.info("listening", host_id=self.service.credentials.host_id, **asdict(where))
 
     def _apply_priority(self, settings: Settings) -> None:
         reason = set_priority(settings.priority)
