@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from quorate.client.client import Client
 from quorate.client.identity import Machine
 from quorate.clock import Clock, Entropy
+from quorate.core.ids import b64url
 from quorate.core.messages import LicenseStatus
 from quorate.errors import CountInsufficientError, PortTakenError
 from quorate.host.administration import Administration
@@ -110,7 +110,7 @@ def demo_site(
 
     The ports are wishes: where one is taken, the operating system chooses another.
     """
-    publisher = Publisher.create(folder / "publisher", "Demo Software", secrets.token_urlsafe(16), clock, entropy)
+    publisher = Publisher.create(folder / "publisher", "Demo Software", b64url(entropy.token(16)), clock, entropy)
     source = folder / "product.toml"
     source.write_text(PRODUCT.format(threshold=threshold), encoding="utf-8")
     product = publisher.add_product(source)
