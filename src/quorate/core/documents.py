@@ -8,18 +8,16 @@ the key inside it, is the one exception and says so).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from msgspec import Meta
 
 from quorate.core.ids import HostId, MachineName, Nonce, ShownText, Slug, b64url, unb64url
+from quorate.core.keys import ALGORITHM, Jwk, SigningKey, VerifyKeys
 from quorate.core.messages import TimeS, decode_strict, encode
 from quorate.core.policy import MachineClass, Policy
 from quorate.errors import BadSignatureError, MalformedError, UnknownPublisherError
@@ -43,106 +41,7 @@ __all__ = [
     "typ_of",
 ]
 
-ALGORITHM: Final = "Ed25519"
-
 _Id16 = Nonce
-
-_P = 2**255 - 19
-_ORDER_8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
-_SMALL_ORDER_Y = frozenset({0, 1, _P - 1, _ORDER_8_Y, _P - _ORDER_8_Y})
-"""The points of order 1, 2, 4 and 8 by their y. Under such a key anybody can make signatures, and OpenSSL finds them
-good (RFC 8032, section 8.9, leaves the check to the protocol)."""
-
-
-class Jwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A public Ed25519 key as a JSON Web Key (RFC 8037). `kid` is its RFC 7638 thumbprint, and is checked to be."""
-
-    kty: Literal["OKP"]  # no default: defaults are left out when a key is written, and these two may not be
-    crv: Literal["Ed25519"]
-    x: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
-    kid: str | None = None
-    alg: Literal["Ed25519"] | None = None
-    use: Literal["sig"] | None = None
-
-    def key(self) -> OKPKey:
-        """The key to verify with.
-
-        Raises:
-            MalformedError: not a canonical 32-byte key, one of small order, or a `kid` that is not its thumbprint.
-        """
-        try:
-            y = int.from_bytes(unb64url(self.x), "little") % 2**255  # the highest bit is the sign of x
-            if y >= _P or y in _SMALL_ORDER_Y:
-                raise ValueError("it is no key that only its owner can sign with")
-            key = OKPKey.import_key({"kty": self.kty, "crv": self.crv, "x": self.x})
-        except (ValueError, JoseError) as fault:
-            raise MalformedError(what="a public key", reason=str(fault)) from None
-        if self.kid is not None and self.kid != key.thumbprint():
-            raise MalformedError(what="a public key", reason="its kid is not its thumbprint")
-        return key
-
-
-class _JwkSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    keys: Annotated[tuple[Jwk, ...], Meta(min_length=1, max_length=16)]
-
-
-@dataclass(frozen=True)
-class VerifyKeys:
-    """The keys somebody trusts, by their thumbprint."""
-
-    by_kid: dict[str, OKPKey]
-
-    @classmethod
-    def of(cls, jwks: Iterable[Jwk]) -> VerifyKeys:
-        keys = [jwk.key() for jwk in jwks]
-        return cls({key.thumbprint(): key for key in keys})
-
-    @classmethod
-    def parse(cls, data: bytes) -> VerifyKeys:
-        """A JWK Set (RFC 7517), such as `publisher.jwks`.
-
-        Raises:
-            MalformedError: anything else, a private key included.
-        """
-        return cls.of(decode_strict(msgspec.json.Decoder(_JwkSet), data, "the JWK Set").keys)
-
-
-@dataclass(frozen=True, repr=False)
-class SigningKey:
-    """A private Ed25519 key. Its `repr` shows the public thumbprint only."""
-
-    _key: OKPKey
-    _raw: Ed25519PrivateKey
-    kid: str
-
-    @classmethod
-    def from_seed(cls, seed: bytes) -> SigningKey:
-        """The key that 32 bytes of entropy make (RFC 8032, section 5.1.5)."""
-        raw = Ed25519PrivateKey.from_private_bytes(seed)
-        x = b64url(raw.public_key().public_bytes_raw())
-        key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x, "d": b64url(seed)})
-        return cls(key, raw, key.thumbprint())
-
-    @property
-    def seed(self) -> bytes:
-        """The 32 secret bytes, to be stored where only their owner can read them."""
-        return self._raw.private_bytes_raw()
-
-    def public(self) -> Jwk:
-        """The public half."""
-        x = b64url(self._raw.public_key().public_bytes_raw())
-        return Jwk(kty="OKP", crv="Ed25519", x=x, kid=self.kid, alg=ALGORITHM, use="sig")
-
-    def verify_keys(self) -> VerifyKeys:
-        """A key set with this key alone."""
-        return VerifyKeys.of([self.public()])
-
-    def sign_bytes(self, data: bytes) -> bytes:
-        """The 64-byte signature over `data`."""
-        return self._raw.sign(data)
-
-    def __repr__(self) -> str:
-        return f"SigningKey({self.kid})"
 
 
 # --- what the publisher and the host say once ------------------------------------------------------------------------
@@ -286,6 +185,9 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _header_decoder = msgspec.json.Decoder(_Header)
+# The library's own bound on a payload is below a long revocation list; each kind's `bytes_max` was checked before.
+_registry = jws.JWSRegistry(algorithms=[ALGORITHM])
+_registry.max_payload_length = 4 * 1024 * 1024
 
 
 def header_of(kind: DocumentKind[Any], kid: str) -> dict[str, str]:
@@ -371,7 +273,7 @@ def _check_length(kind: DocumentKind[Any], token: str) -> None:
 
 def _check_signature(kind: DocumentKind[Any], token: str, key: OKPKey) -> None:
     try:
-        jws.deserialize_compact(token, key, algorithms=[ALGORITHM])
+        jws.deserialize_compact(token, key, registry=_registry)
     except (JoseError, ValueError):
         raise BadSignatureError(what=kind.what) from None
 
