@@ -21,7 +21,7 @@ from quorate.host.store.schema import cmid_records, events
 __all__ = ["sweep_step", "trim_events_step"]
 
 STEP_KEYS: Final = 4000  # looked at in one step
-STEP_REMOVALS: Final = 500  # removed in one step
+STEP_REMOVALS: Final = 200  # removed in one step: each is a few random pages of the log
 STEP_EVENTS: Final = 4000  # trimmed in one step
 
 _REMOVE = delete(cmid_records).where(
@@ -51,21 +51,19 @@ def sweep_step(
     keys = select(table.product_group, table.cmid, table.last_heard_s).order_by(table.product_group, table.cmid)
     if cursor is not None:
         keys = keys.where(tuple_(table.product_group, table.cmid) > tuple_(*cursor))
-    with database.reading() as connection:
-        rows = connection.execute(keys.limit(STEP_KEYS)).all()
     lapsed: list[dict[str, Any]] = []
-    last: Key | None = None
-    for group, cmid, heard_s in rows:
-        if len(lapsed) == STEP_REMOVALS:
-            break
-        last = Key(group, cmid)
-        if not is_in_window(heard_s, now_s, window_s.get(group, other_window_s)):
-            lapsed.append({"of_group": group, "of_cmid": cmid, "heard_s": heard_s})
+    seen, last = 0, None
+    with database.reading() as connection:
+        for group, cmid, heard_s in connection.execute(keys.limit(STEP_KEYS)).yield_per(STEP_REMOVALS):
+            seen, last = seen + 1, Key(group, cmid)
+            if not is_in_window(heard_s, now_s, window_s.get(group, other_window_s)):
+                lapsed.append({"of_group": group, "of_cmid": cmid, "heard_s": heard_s})
+                if len(lapsed) == STEP_REMOVALS:
+                    break
     if lapsed:
         with database.writing() as connection:
             connection.execute(_REMOVE, lapsed)
-    is_done = len(rows) < STEP_KEYS and (not rows or last == Key(rows[-1][0], rows[-1][1]))
-    return None if is_done else last
+    return last if seen == STEP_KEYS or len(lapsed) == STEP_REMOVALS else None
 
 
 def trim_events_step(database: Database, now_s: int, age_max_s: int, number_max: int) -> bool:
