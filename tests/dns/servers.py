@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,8 @@ __all__ = [
     "NameServer",
     "PowerDns",
     "Process",
+    "Zone",
+    "answers",
     "dig",
     "free_port",
     "need",
@@ -148,9 +151,8 @@ class Process:
                 env=_environ(environ),
             )
 
-    def wait_until(self, is_ready: object, what: str) -> None:
+    def wait_until(self, is_ready: Callable[[], bool], what: str) -> None:
         """Ask `is_ready()` until it says yes; the program's output is shown when it does not."""
-        assert callable(is_ready)
         for _ in range(READY_TRIES):
             if is_ready():
                 return
@@ -208,13 +210,6 @@ class Zone:
 
     def file_text(self) -> str:
         return self.text or ZONE.format(zone=f"{self.name}.")
-
-
-@contextmanager
-def folder_of(folder: Path, *names: str) -> Iterator[Path]:
-    for name in names:
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    yield folder
 
 
 @dataclass
@@ -332,7 +327,8 @@ class PowerDns:
             "daemon=no\ndisable-syslog=yes\nwrite-pid=no\n"
         )
         schema = Path("/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql").read_text()
-        run("sqlite3", folder / "pdns.sqlite3", stdin=schema)
+        with closing(sqlite3.connect(folder / "pdns.sqlite3")) as database:
+            database.executescript(schema)
         for zone in self.zones:
             (folder / zone.name).write_text(zone.file_text())
             self._util("load-zone", zone.name, str(folder / zone.name))
@@ -350,60 +346,3 @@ class PowerDns:
 
     def _util(self, *words: str) -> None:
         run("pdnsutil", f"--config-dir={self.folder}", *words)
-
-
-@contextmanager
-def dnsmasq(folder: Path, *, forward: NameServer | None = None, lines: Sequence[str] = ()) -> Iterator[NameServer]:
-    """dnsmasq, asking `forward` for what it does not know, with more lines of its configuration."""
-    need("dnsmasq", "dig")
-    port = free_port()
-    onward = [f"server={forward.address}#{forward.port}"] if forward else []
-    (folder / "dnsmasq.conf").write_text(
-        "\n".join(
-            [
-                "no-resolv",
-                "no-hosts",
-                "listen-address=127.0.0.1",
-                "bind-interfaces",
-                f"port={port}",
-                *onward,
-                *lines,
-                "",
-            ]
-        )
-    )
-    process = Process(
-        ["dnsmasq", "--keep-in-foreground", "--user=", "--pid-file=", f"--conf-file={folder}/dnsmasq.conf"],
-        folder / "dnsmasq.log",
-    )
-    try:
-        process.wait_until(lambda: answers("127.0.0.1", port, "corp.test"), "dnsmasq")
-        yield NameServer("127.0.0.1", port, folder, process, ())
-    finally:
-        process.end()
-
-
-@contextmanager
-def unbound(folder: Path, *, forward: NameServer | None = None, lines: Sequence[str] = ()) -> Iterator[NameServer]:
-    """unbound, asking `forward` for what it does not know, with more lines of its `server:` clause."""
-    need("unbound", "dig")
-    port = free_port()
-    onward = (
-        f'forward-zone:\n  name: "."\n  forward-addr: {forward.address}@{forward.port}\n  forward-tcp-upstream: yes\n'
-        if forward
-        else ""
-    )
-    own = "".join(f"  {line}\n" for line in lines)
-    (folder / "unbound.conf").write_text(
-        f'server:\n  interface: 127.0.0.1\n  port: {port}\n  do-daemonize: no\n  use-syslog: no\n  chroot: ""\n'
-        f'  username: ""\n  directory: "{folder}"\n  pidfile: ""\n  module-config: "iterator"\n'
-        f'  do-not-query-localhost: no\n  local-zone: "test." nodefault\n{own}remote-control:\n'
-        f"  control-enable: no\n{onward}"
-    )
-    run("unbound-checkconf", folder / "unbound.conf")
-    process = Process(["unbound", "-d", "-c", folder / "unbound.conf"], folder / "unbound.log")
-    try:
-        process.wait_until(lambda: answers("127.0.0.1", port, "localhost."), "unbound")
-        yield NameServer("127.0.0.1", port, folder, process, ())
-    finally:
-        process.end()

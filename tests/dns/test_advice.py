@@ -8,18 +8,8 @@ import pytest
 
 from quorate.host.publication.advice import advice_for, removal_line
 from quorate.host.publication.record import SrvRecord
-from tests.dns.servers import (
-    ZONE,
-    Bind,
-    Knot,
-    PowerDns,
-    Zone,
-    dig,
-    dnsmasq,
-    nsupdate,
-    run,
-    unbound,
-)
+from tests.dns.resolvers import dnsmasq, unbound
+from tests.dns.servers import ZONE, Bind, Knot, PowerDns, Zone, dig, nsupdate, run
 from tests.dns.support import SECRET, World, key_text, names_at
 
 RECORDS = [

@@ -18,7 +18,8 @@ from quorate.errors import HostUnreachableError, NotAQuorateHostError, NotKnownE
 from quorate.host.publication.check import Finding, check_publication
 from quorate.host.publication.hello import say_hello
 from quorate.host.publication.publisher import DnsPublisher
-from tests.dns.servers import ZONE, Bind, NameServer, Zone, dig, dnsmasq, free_port, nsupdate
+from tests.dns.resolvers import dnsmasq
+from tests.dns.servers import ZONE, Bind, NameServer, Zone, dig, free_port, nsupdate
 from tests.dns.support import World, names_at
 
 NAME = "_quorate._tcp.corp.test"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.dns.servers import Bind, Knot, NameServer, PowerDns, Zone, dig, dnsmasq, unbound
+from tests.dns.resolvers import dnsmasq, unbound
+from tests.dns.servers import Bind, Knot, NameServer, PowerDns, Zone, dig
 from tests.dns.support import OTHER_SECRET, SECRET, LateClock, World, key_text, names_at
 
 NAME = "_quorate._tcp.corp.test"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from quorate.host.publication.record import decode_records
 from quorate.host.publication.settings import ServerAddress
 from tests.dns.servers import Bind, NameServer, Zone, dig, free_port, nsupdate
 from tests.dns.support import OTHER_SECRET, SECRET, LateClock, World, key_text, names_at
@@ -108,6 +109,8 @@ def test_a_changed_port_replaces_the_old_record(bind: NameServer, world: World) 
     # A new process, with the same memory and another port:
     world.publisher(world.settings({"port": "1700"}, key=key_text())).publish()
     assert dig(bind, NAME) == ["0 0 1700 kms01.corp.test."]
+    remembered = decode_records(world.memory.text or "")
+    assert [each.port for each in remembered] == [1700], "what is gone from DNS is forgotten"
 
 
 def test_a_changed_ttl_is_published(bind: NameServer, world: World) -> None:

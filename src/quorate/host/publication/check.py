@@ -12,7 +12,7 @@ from typing import Literal
 
 from quorate.core.messages import HostDescription
 from quorate.errors import (
-    DnsServerUnreachableError,
+    DnsServerFailureError,
     DnsTargetIsAliasError,
     DnsTargetNoAddressError,
     HostUnreachableError,
@@ -69,7 +69,7 @@ def _check_name(
     name = wanted.name.rstrip(".")
     try:
         shown = names.records(wanted.name)
-    except DnsServerUnreachableError as silent:
+    except DnsServerFailureError as silent:
         return [Finding("fail", silent.code, name, silent.message, silent.hint)]
     findings = [_own(wanted, shown, settings, names)]
     findings += [_check_record(each, wanted, names, hello, host_id) for each in shown[:TARGETS_MAX]]
@@ -110,7 +110,7 @@ def _check_record(shown: SrvRecord, wanted: SrvRecord, names: Names, hello: Hell
         addresses = names.check_target(shown.target)
     except (DnsTargetNoAddressError, DnsTargetIsAliasError) as fault:
         return Finding("fail", fault.code, name, f"{value}: {fault.message}", fault.hint if is_ours else remove, shown)
-    except DnsServerUnreachableError as unknown:
+    except DnsServerFailureError as unknown:
         return Finding("warn", unknown.code, name, f"{value}: {unknown.message}", unknown.hint, shown)
     if shown.target == wanted.target and shown.port != wanted.port:
         message = f"{value} names this host with port {shown.port}; it listens on {wanted.port}"

@@ -22,6 +22,7 @@ import dns.resolver
 from quorate.clock import Clock
 from quorate.errors import (
     DnsNotPrimaryError,
+    DnsServerFailureError,
     DnsServerUnreachableError,
     DnsTargetIsAliasError,
     DnsTargetNoAddressError,
@@ -133,7 +134,7 @@ class Names:
 
         Raises:
             DnsTargetNoAddressError, DnsTargetIsAliasError: clients would not get there.
-            DnsServerUnreachableError: it could not be found out; that proves nothing against the target.
+            DnsServerFailureError: it could not be found out; that proves nothing against the target.
         """
         shown = target.rstrip(".")
         found: list[str] = []
@@ -148,7 +149,7 @@ class Names:
                 self._check_no_alias(target, nothing.kwargs["response"])
                 continue
             except dns.exception.DNSException as fault:
-                raise DnsServerUnreachableError(server="of this machine", tried=str(fault)) from None
+                raise DnsServerFailureError(reason=str(fault).rstrip(": ")) from None
             if answer.canonical_name != answer.qname:
                 raise DnsTargetIsAliasError(target=shown, canonical=answer.canonical_name.to_text(True))
             found += [str(each.address) for each in answer]
@@ -160,14 +161,14 @@ class Names:
         """The SRV records that clients of this machine's resolver see; none when there are none.
 
         Raises:
-            DnsServerUnreachableError: it could not be found out.
+            DnsServerFailureError: it could not be found out.
         """
         try:
             answer = self._resolver.resolve(name, "SRV", lifetime=2 * self._timeout_s, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return ()
         except dns.exception.DNSException as fault:
-            raise DnsServerUnreachableError(server="of this machine", tried=str(fault)) from None
+            raise DnsServerFailureError(reason=str(fault).rstrip(": ")) from None
         return _records(answer.response, name)
 
     def _soa_server(self, name: str) -> str:

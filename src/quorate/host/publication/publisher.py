@@ -18,7 +18,7 @@ from quorate.clock import Clock, Entropy
 from quorate.core.events import HostEvent, PublicationFailed, PublicationSucceeded
 from quorate.core.policy import DAY_S
 from quorate.errors import (
-    DnsServerUnreachableError,
+    DnsServerFailureError,
     DnsUpdatesNotOfferedError,
     InternalFaultError,
     MalformedError,
@@ -174,7 +174,7 @@ class DnsPublisher:
             self._remember(record)
             primary, change_note, is_verified = self._change(settings, signatures, record, old)
             self._forget(old)
-            return primary, note or change_note, is_verified
+            return primary, "; ".join(filter(None, (note, change_note))), is_verified
 
         return self._guarded("publish", domain, record, act)
 
@@ -249,8 +249,8 @@ class DnsPublisher:
     def _check_target(self, record: SrvRecord) -> str:
         try:
             self._names.check_target(record.target)
-        except DnsServerUnreachableError as unknown:
-            return f"the address of {record.target} could not be checked: {unknown.message}"
+        except DnsServerFailureError as unknown:
+            return f"the address of {record.target.rstrip('.')} could not be checked ({unknown.message})"
         return ""
 
     def _told(self, result: DomainResult) -> DomainResult:
