@@ -152,14 +152,16 @@ def test_status_is_readable_at_a_glance(installed: Installation, quorate: Quorat
     shown = {name: text.strip() for name, text in lines.items()}
     assert shown["product"] == "Acme CAD Professional"
     assert shown["status"].startswith("licensed until ")
-    assert shown["status"].endswith(("(in 179 days)", "(in 180 days)"))
+    assert shown["status"].endswith("(in 180 days)")
     assert shown["count"] == "25 of 25"
     assert shown["KMS host"] == f"127.0.0.1:{host.port}"
-    assert shown["next attempt"].endswith("(in 6 days)")
+    assert shown["next attempt"].endswith("(in 7 days)")
     assert "reason" not in shown
     host.count = 18
     quorate("activate")
-    assert "activation count 18 of 25 (COUNT_INSUFFICIENT)" in quorate("status").out
+    said = quorate("status")
+    assert "activation count 18 of 25\n" in said.out
+    assert "COUNT_INSUFFICIENT\n" in said.out
 
 
 def test_status_asks_nobody(installed: Installation, quorate: Quorate, host: ScriptedHost) -> None:

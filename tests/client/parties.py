@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
-from quorate import Client
+from quorate import Client, QuorateError
 from quorate.client.identity import Machine
 from quorate.client.transport import TransportSettings
 from quorate.clock import Clock, SystemClock
@@ -116,6 +117,10 @@ class Installation:
         """The record as it stands on disk."""
         read: dict[str, Any] = msgspec.json.decode(self.record.read_bytes())
         return read
+
+    def change(self, **changes: Any) -> None:
+        """Write other values into the record, as somebody with an editor would."""
+        self.record.write_bytes(msgspec.json.encode(self.read() | changes))
 
     def events(self) -> list[dict[str, Any]]:
         """The client's event log."""
@@ -246,3 +251,15 @@ def closed_port() -> int:
         held.bind(("127.0.0.1", 0))
         port: int = held.getsockname()[1]
         return port
+
+
+def fails(client: Client) -> QuorateError:
+    """The error of an attempt; and that the client stands where it stood."""
+    before = client.status()
+    with pytest.raises(QuorateError) as caught:
+        client.activate()
+    after = client.status()
+    assert (after.status, after.expires_s, after.cmid) == (before.status, before.expires_s, before.cmid)
+    assert after.code == caught.value.code
+    assert after.hint
+    return caught.value

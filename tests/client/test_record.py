@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +16,13 @@ from quorate import Client
 from quorate.client.identity import Machine
 from quorate.core.documents import sign
 from quorate.core.lease import LEASE
-from quorate.core.policy import DAY_S, HOUR_S, Policy, Threshold, Thresholds
-from quorate.errors import FileAccessError, RearmLimitReachedError
-from tests.client.parties import HERE, Installation, ScriptedHost, scripted
-from tests.support.clocks import START_S, ManualClock
+from quorate.core.policy import DAY_S, Policy, Threshold, Thresholds
+from quorate.errors import RearmLimitReachedError
+from tests.client.parties import HERE, Installation, ScriptedHost
+from tests.support.clocks import START_S
 from tests.support.documents import CLIENT_EDITION, SERVER_EDITION, World, cmid_of, signing_key
 
 ELSEWHERE = Machine(name="pc-0002.contoso.example", identity="b" * 32, is_virtual=False)
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
-
-
-@pytest.fixture
-def host(clock: ManualClock) -> Iterator[ScriptedHost]:
-    with scripted(World(), clock) as host:
-        yield host
-
-
-@pytest.fixture
-def here(tmp_path: Path, clock: ManualClock) -> Installation:
-    return Installation(tmp_path, World(), clock)
-
-
-@pytest.fixture
-def licensed(here: Installation, host: ScriptedHost) -> Client:
-    """A client with a lease, whose record is on disk."""
-    client = here.client(host)
-    client.activate()
-    return client
-
-
-def change(here: Installation, **changes: Any) -> None:
-    """Write other values into the record, as somebody with an editor would."""
-    here.record.write_bytes(msgspec.json.encode(here.read() | changes))
 
 
 def test_a_first_status_begins_the_initial_grace_once(here: Installation) -> None:
@@ -139,7 +108,7 @@ def test_set_aside_records_are_bounded(here: Installation) -> None:
 def test_a_lease_with_one_letter_changed_is_a_bad_signature(here: Installation, licensed: Client) -> None:
     lease = here.read()["lease"]
     head, said, signature = lease.split(".")
-    change(here, lease=f"{head}.{said[:30]}{'A' if said[30] != 'A' else 'B'}{said[31:]}.{signature}")
+    here.change(lease=f"{head}.{said[:30]}{'A' if said[30] != 'A' else 'B'}{said[31:]}.{signature}")
     status = licensed.status()
     assert status.code == "BAD_SIGNATURE"
     assert status.status.value == "additional_grace"  # as after a change of hardware; no new initial grace
@@ -147,7 +116,7 @@ def test_a_lease_with_one_letter_changed_is_a_bad_signature(here: Installation, 
 
 
 def test_a_cut_off_lease_is_damaged(here: Installation, licensed: Client) -> None:
-    change(here, lease=here.read()["lease"][:-40])
+    here.change(lease=here.read()["lease"][:-40])
     status = licensed.status()
     assert (status.code, status.status.value) == ("LEASE_DAMAGED", "additional_grace")
 
@@ -165,13 +134,13 @@ def test_a_lease_put_there_by_hand_is_refused(
     here: Installation, licensed: Client, host: ScriptedHost, lease: dict[str, Any], code: str
 ) -> None:
     signed = sign(LEASE, host.lease(host.requests[-1], **lease), here.world.host_key)
-    change(here, lease=signed)
+    here.change(lease=signed)
     status = licensed.status()
     assert (status.code, status.status.value) == (code, "additional_grace")
 
 
 def test_a_record_of_another_product_is_foreign(here: Installation, licensed: Client) -> None:
-    change(here, product="another")
+    here.change(product="another")
     status = licensed.status()
     assert (status.code, status.status.value) == ("LEASE_FOREIGN", "initial_grace")
     assert "its product is another" in status.message
@@ -179,7 +148,7 @@ def test_a_record_of_another_product_is_foreign(here: Installation, licensed: Cl
 
 def test_a_lease_of_another_publisher_is_named_so(here: Installation, licensed: Client) -> None:
     other = World(publisher_key=signing_key(5))
-    change(here, host_certificate=other.certificate_token())
+    here.change(host_certificate=other.certificate_token())
     assert licensed.status().code == "UNKNOWN_PUBLISHER"
 
 
@@ -208,7 +177,7 @@ def test_a_stricter_product_file_voids_a_lease_below_it_and_keeps_the_cmid(
 
 def test_what_stands_beside_the_lease_is_not_believed(here: Installation, licensed: Client) -> None:
     life = here.read()["life"]
-    change(here, life=life | {"deadline_s": START_S + 9000 * DAY_S})
+    here.change(life=life | {"deadline_s": START_S + 9000 * DAY_S})
     assert licensed.status().expires_s == START_S + 180 * DAY_S
     here.clock.advance(180 * DAY_S)
     assert licensed.status().status.value == "additional_grace"
@@ -217,7 +186,7 @@ def test_what_stands_beside_the_lease_is_not_believed(here: Installation, licens
 def test_an_initial_grace_is_never_longer_than_one(here: Installation) -> None:
     client = here.client()
     client.status()
-    change(here, life=here.read()["life"] | {"deadline_s": START_S + 9000 * DAY_S})
+    here.change(life=here.read()["life"] | {"deadline_s": START_S + 9000 * DAY_S})
     assert client.status().expires_s == START_S + 30 * DAY_S
 
 
@@ -264,169 +233,3 @@ def test_rearms_are_limited_and_survive_a_copy(here: Installation, licensed: Cli
         licensed.rearm()
     with pytest.raises(RearmLimitReachedError):
         here.client(machine=ELSEWHERE).rearm()
-
-
-# --- the clock -----------------------------------------------------------------------------------------------------
-
-
-def test_a_clock_turned_back_is_told_and_not_usable(here: Installation, licensed: Client) -> None:
-    here.clock.advance(100 * DAY_S)
-    licensed.status()
-    here.clock.advance(-4 * HOUR_S)
-    assert licensed.status().code is None  # within the tolerance
-    here.clock.advance(-1)
-    for client in (licensed, here.client(seed=3)):  # the other one knows it from the disk
-        status = client.status()
-        assert (status.code, status.usable, status.status.value) == ("CLOCK_TURNED_BACK", False, "licensed")
-    here.clock.advance(4 * HOUR_S + 1)
-    assert licensed.status().usable
-
-
-def test_a_clock_turned_back_does_not_bring_back_what_was_over(here: Installation, licensed: Client) -> None:
-    here.clock.advance(200 * DAY_S)
-    assert licensed.status().status.value == "additional_grace"
-    here.clock.advance(-150 * DAY_S)
-    assert here.client().status().status.value == "additional_grace"
-
-
-def test_a_lease_is_not_believed_before_its_issue(here: Installation, licensed: Client) -> None:
-    (here.record.parent / "seen").unlink()
-    change(here, proven_s=0)
-    here.clock.advance(-5 * HOUR_S)
-    assert here.client().status().code == "CLOCK_TURNED_BACK"
-
-
-@pytest.mark.parametrize("count", [25, 3])
-def test_one_contact_proves_the_time_also_downwards(
-    here: Installation, licensed: Client, host: ScriptedHost, count: int
-) -> None:
-    here.clock.advance(900 * DAY_S)  # somebody set the year wrong
-    licensed.status()
-    here.clock.advance(-890 * DAY_S)
-    assert licensed.status().code == "CLOCK_TURNED_BACK"
-    host.count = count
-    status = here.client(seed=4).renew_if_due()  # due at once, without waiting for the year to come
-    assert status.last_attempt_s == here.clock.now_s()
-    assert (status.usable, status.code) == (True, None if count == 25 else "COUNT_INSUFFICIENT")
-    assert licensed.status() == status
-
-
-def test_a_lease_from_a_future_that_was_none_is_given_up(
-    here: Installation, licensed: Client, host: ScriptedHost
-) -> None:
-    here.clock.advance(600 * DAY_S)  # host and client both were wrong
-    licensed.activate()
-    here.clock.advance(-590 * DAY_S)
-    host.count = 3
-    status = licensed.renew_if_due()
-    assert (status.code, status.status.value) == ("COUNT_INSUFFICIENT", "additional_grace")
-    assert (status.expires_s or 0) <= here.clock.now_s() + 30 * DAY_S
-
-
-def test_with_the_clock_turned_back_and_no_host_it_asks_every_two_hours(here: Installation, licensed: Client) -> None:
-    here.clock.advance(50 * DAY_S)
-    licensed.set_host("127.0.0.1:1")
-    here.clock.advance(-40 * DAY_S)
-    asked = []
-    for _ in range(3):
-        status = licensed.renew_if_due()
-        asked.append(status.last_attempt_s or 0)
-        assert 0 < status.next_attempt_s - here.clock.now_s() <= 2 * HOUR_S
-        here.clock.advance(status.next_attempt_s - here.clock.now_s())
-    assert len(set(asked)) == 3
-
-
-def test_a_clock_that_runs_ahead_for_a_day_leaves_no_mark(here: Installation, host: ScriptedHost) -> None:
-    client = here.client(host)
-    client.status()
-    here.clock.advance(400 * DAY_S)
-    assert client.status().status.value == "notification"
-    here.clock.advance(-400 * DAY_S)
-    host.count = 3
-    assert client.renew_if_due().status.value == "initial_grace"
-    assert client.status().usable
-
-
-def test_the_newest_time_is_noted_at_most_once_an_hour(here: Installation, licensed: Client) -> None:
-    seen = here.record.parent / "seen"
-    noted = seen.read_text()
-    here.clock.advance(HOUR_S - 1)
-    licensed.status()
-    assert seen.read_text() == noted
-    here.clock.advance(1)
-    licensed.status()
-    assert int(seen.read_text()) == int(noted) + HOUR_S
-
-
-@pytest.mark.parametrize("text", ["", "not a time", "-5", "9" * 40, "١٢٣"])
-def test_a_damaged_note_of_the_time_is_ignored(here: Installation, licensed: Client, text: str) -> None:
-    (here.record.parent / "seen").write_text(text)
-    assert here.client().status().code is None
-
-
-# --- disks that cannot be written ----------------------------------------------------------------------------------
-
-
-def test_where_no_folder_can_be_made_the_lease_is_used_in_memory(here: Installation, host: ScriptedHost) -> None:
-    here.state_dir.write_text("a file where the folder should be")
-    client = here.client()
-    status = client.status()
-    assert (status.status.value, status.usable) == ("initial_grace", True)
-    assert client.status().cmid == status.cmid
-    with pytest.raises(FileAccessError):
-        client.set_host(f"127.0.0.1:{host.port}")
-    assert client.status().host is None
-
-
-def test_a_record_that_may_not_be_changed_is_read_all_the_same(
-    here: Installation, licensed: Client, host: ScriptedHost
-) -> None:
-    lock = here.record.parent / "client.lock"
-    lock.unlink()
-    lock.mkdir()  # what cannot be opened for writing, for root neither
-    here.clock.advance(DAY_S)
-    other = here.client(seed=2)
-    assert other.status().status.value == "licensed"
-    with pytest.raises(FileAccessError):
-        other.activate()
-    assert other.status().expires_s == here.clock.now_s() + 180 * DAY_S  # in memory
-    assert licensed.status().expires_s == START_S + 180 * DAY_S
-    asked = len(host.requests)
-    here.clock.advance(30 * DAY_S)
-    assert here.client(seed=3).renew_if_due().status.value == "licensed"
-    assert len(host.requests) == asked  # by itself it leaves another user's lineage alone
-
-
-@contextlib.contextmanager
-def full_disk() -> Iterator[None]:
-    """No file of this process can grow beyond 64 bytes: writing fails as on a full disk, for root too."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def test_a_full_disk_stops_no_activation_and_loses_no_record(here: Installation, host: ScriptedHost) -> None:
-    client = here.client(host)
-    before = here.record.read_bytes()
-    with full_disk():
-        with pytest.raises(FileAccessError):
-            client.activate()
-        assert client.status().status.value == "licensed"
-    assert here.record.read_bytes() == before
-    client.renew_if_due()  # the disk has room again: what was in memory is written
-    assert here.client(seed=2).status().status.value == "licensed"
-
-
-def test_a_full_disk_puts_off_a_renewal_rather_than_its_lineage(
-    here: Installation, licensed: Client, host: ScriptedHost
-) -> None:
-    here.clock.advance(7 * DAY_S)
-    with full_disk():
-        status = licensed.renew_if_due()
-    assert (status.status.value, status.code) == ("licensed", "FILE_ACCESS")
-    assert len(host.requests) == 1
-    here.clock.advance(2 * HOUR_S)
-    assert licensed.renew_if_due().code is None

@@ -166,7 +166,8 @@ def _show(output: Output, client: Client, status: Status) -> None:
         "status": f"{_STATUS_WORDS[status.status]}{ends}{'' if status.usable else ', not usable'}",
     }
     if status.code is not None:
-        facts["reason"] = f"{status.message} ({status.code})"
+        facts["reason"] = status.message
+        facts["code"] = status.code
         facts["next step"] = status.hint
     facts |= {
         "count": f"{'-' if status.count is None else status.count} of {status.threshold}",
@@ -190,12 +191,10 @@ _STATUS_WORDS = {
 def _when(time_s: int, now_s: int) -> str:
     """`2027-05-23 09:14 (in 180 days)`, in this machine's time zone."""
     away_s = abs(time_s - now_s)
-    if away_s >= 2 * DAY_S:
-        span = f"{away_s // DAY_S} days"
-    elif away_s >= 2 * HOUR_S:
-        span = f"{away_s // HOUR_S} hours"
-    else:
-        span = f"{away_s // MINUTE_S} minutes"
+    unit_s, unit = (
+        (DAY_S, "days") if away_s >= 2 * DAY_S else (HOUR_S, "hours") if away_s >= 2 * HOUR_S else (MINUTE_S, "minutes")
+    )
+    span = f"{round(away_s / unit_s)} {unit}"
     return f"{_local(time_s)} ({f'in {span}' if time_s > now_s else f'{span} ago'})"
 
 

@@ -52,9 +52,11 @@ class FileLock:
         for look in range(1 + round(patience_s / LOOK_S)):
             try:
                 _lock(handle)
-            except OSError:
+            except (BlockingIOError, PermissionError):  # the latter is how Windows says it
                 self._clock.wait(never, LOOK_S)
                 continue
+            except OSError as fault:  # a file system that knows no locks
+                raise FileAccessError(path=self._path, reason=fault.strerror or str(fault)) from None
             return look > 0
         raise StateInUseError(path=self._path.parent, owner=", which asks its KMS host at this moment")
 
