@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dns.message
+import dns.rcode
 import pytest
 
+from quorate.errors import DnsRecordOwnedByAnotherError
 from quorate.host.publication.advice import advice_for, removal_line
+from quorate.host.publication.exchange import Reply
+from quorate.host.publication.locate import Primary
 from quorate.host.publication.record import SrvRecord
+from quorate.host.publication.refusal import Evidence, refusal
 from tests.dns.resolvers import dnsmasq, unbound
 from tests.dns.servers import ZONE, Bind, Knot, PowerDns, Zone, dig, nsupdate, run
 from tests.dns.support import SECRET, World, key_text, names_at
@@ -103,3 +109,37 @@ def test_s04_a_refused_host_says_what_to_paste_and_then_its_record_stands(tmp_pa
         assert result.error is None, "the record stands, so there is nothing to complain about"
         assert "not taken" in result.note
         assert world.success.domain == "corp.test"
+
+
+@pytest.mark.parametrize("hostile", ["$(reboot)", "a b", "x;reboot", "`id`", "a'b", "", "n\nsend"])
+def test_a_hostile_server_name_never_gets_into_a_command(hostile: str) -> None:
+    for each in advice_for(RECORDS[0], zone="corp.test.", server=hostile):
+        assert not hostile or hostile not in each.text
+    assert form(RECORDS[0], "samba-tool", hostile).startswith("samba-tool dns add PRIMARY-NAME-SERVER corp.test")
+
+
+def test_a_hostile_holder_never_gets_into_the_remedy() -> None:
+    refused = dns.message.Message()
+    refused.set_rcode(dns.rcode.REFUSED)
+    told = refusal(
+        Evidence(
+            reply=Reply(refused, is_verified=True, is_signed=True),
+            primary=Primary("corp.test.", "dc1.corp.test", "dc1.corp.test", ("192.0.2.1", 53)),
+            name="_quorate._tcp.corp.test.",
+            kind="GSS-TSIG",
+            who="KMS02$@CORP.TEST",
+            realm="CORP.TEST",
+            takes_empty=True,
+            is_named_primary=True,
+            is_active_directory=True,
+            shown=tuple(
+                SrvRecord(name="_quorate._tcp.corp.test.", target=target, port=1688)
+                for target in ("kms01.corp.test.", "x';reboot;'.corp.test.", "`id`.corp.test.")
+            ),
+            now_s=0,
+        )
+    )
+    assert isinstance(told, DnsRecordOwnedByAnotherError)
+    assert "addmembers 'Quorate Hosts' 'KMS02$,KMS01$'\n" in told.hint
+    assert "REBOOT" not in told.hint.upper()
+    assert "`id`" not in told.hint.lower()

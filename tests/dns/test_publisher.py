@@ -14,7 +14,7 @@ from quorate.errors import StoreUnavailableError
 from quorate.host.publication.publisher import REFRESH_S, DnsPublisher
 from quorate.host.publication.settings import PublicationSettings, ServerAddress
 from tests.dns.servers import Bind, NameServer, Zone, dig, free_port, nsupdate
-from tests.dns.support import World, names_at
+from tests.dns.support import TextMemory, World, names_at
 from tests.support.clocks import START_S, ManualClock
 
 NAME = "_quorate._tcp.corp.test"
@@ -81,6 +81,29 @@ def test_a_changed_setting_is_published_at_once(bind: NameServer, world: World) 
     publisher.apply(world.settings({"dns-priority": "7"}))
     assert len(publisher.publish_if_due()) == 1
     assert dig(bind, NAME) == ["7 0 1688 kms01.corp.test."]
+
+
+def test_a_setting_that_changes_while_it_is_published_is_not_lost(bind: NameServer, world: World) -> None:
+    publisher = world.publisher(world.settings())
+    newer = world.settings({"port": "1700"})
+
+    class Meddling(TextMemory):
+        def get(self) -> str | None:
+            publisher.apply(newer)
+            return super().get()
+
+    publisher = DnsPublisher(
+        world.settings(),
+        names=world.names,
+        memory=Meddling(),
+        clock=world.clock,
+        entropy=SystemEntropy(),
+        record_event=world.events.append,
+    )
+    publisher.publish_if_due()
+    assert dig(bind, NAME) == [OURS]
+    publisher.publish_if_due()
+    assert dig(bind, NAME) == ["0 0 1700 kms01.corp.test."]
 
 
 def test_switched_off_it_publishes_nothing_by_itself(bind: NameServer, world: World) -> None:

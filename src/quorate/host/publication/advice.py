@@ -6,11 +6,15 @@ are as Microsoft documents them. Samba's tool has its own order: target, port, p
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from quorate.host.publication.record import SrvRecord
 
 __all__ = ["Advice", "advice_for", "removal_line"]
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9.:-]{1,253}( [0-9]{1,5})?\Z")
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,10 @@ def advice_for(record: SrvRecord, *, zone: str, server: str) -> tuple[Advice, ..
 
     Args:
         zone: the zone that holds the record; its domain where the zone is not known.
-        server: the primary name server's name or address, for the tools that talk to it.
+        server: the primary name server's name or address, for the tools that talk to it. It comes from DNS and goes
+            into commands, so one that is no plain name or address is left to be filled in.
     """
+    server = server if _PLAIN.match(server) else "PRIMARY-NAME-SERVER"
     zone = zone.rstrip(".")
     node = record.name.rstrip(".").removesuffix(f".{zone}")
     name, target = record.name.rstrip("."), record.target.rstrip(".")

@@ -118,7 +118,8 @@ class DnsPublisher:
         """Publish when it is due, until `stop`: the body of a thread of the service."""
         while not self._is_stopping:
             self.publish_if_due()
-            self._clock.wait(self._wake, max(self._due_s - self._clock.monotonic_s(), 1.0))
+            left_s = self._due_s - self._clock.monotonic_s() if self._settings.enabled else REFRESH_S
+            self._clock.wait(self._wake, max(left_s, 1.0))
             self._wake.clear()
 
     def stop(self, *, withdraw: bool | None = None) -> tuple[DomainResult, ...]:
@@ -131,13 +132,15 @@ class DnsPublisher:
         """Publish, if publishing is on (S28) and a day has passed, or something changed, or a retry is due."""
         if self._is_stopping or not self._settings.enabled or self._clock.monotonic_s() < self._due_s:
             return ()
-        self._due_s = self._clock.monotonic_s() + REFRESH_S
+        settings = self._settings
         results = self.publish()
+        if settings is not self._settings:
+            return results  # changed meanwhile: it stays due
         if any(each.error is not None for each in results):
-            self._due_s = self._clock.monotonic_s() + self._retry_s
-            self._retry_s = min(2 * self._retry_s, REFRESH_S)
+            wait_s, self._retry_s = self._retry_s, min(2 * self._retry_s, REFRESH_S)
         else:
-            self._retry_s = RETRY_FIRST_S
+            wait_s, self._retry_s = REFRESH_S, RETRY_FIRST_S
+        self._due_s = self._clock.monotonic_s() + wait_s
         return results
 
     def publish(self) -> tuple[DomainResult, ...]:

@@ -10,6 +10,7 @@ What was seen with real servers (BIND 9.18, Knot 3.2, PowerDNS 4.7, Samba 4.17),
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import dns.rcode
@@ -33,6 +34,7 @@ __all__ = ["GROUP", "Evidence", "refusal"]
 GROUP = "Quorate Hosts"
 """The Active Directory group that the remedy makes."""
 
+_COMPUTER = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*\Z")
 _BADSIG, _BADKEY, _BADTIME = 16, 17, 18  # RFC 8945, section 3
 
 
@@ -131,7 +133,9 @@ def _no_right(seen: Evidence) -> DnsNoRightError:
 def _remedy(seen: Evidence, holders: list[str]) -> str:
     """Commands for a domain administrator, on Windows or on Samba; the group makes room for every host to come."""
     own = seen.who.split("@", 1)[0].upper()
-    members = [own, *sorted({f"{host.split('.', 1)[0].upper()}$" for host in holders} - {own})]
+    # The holders come from DNS and go into a command: only what can be a computer's name is let through.
+    computers = {host.split(".", 1)[0].upper() for host in holders if _COMPUTER.match(host)}
+    members = [own, *sorted({f"{name}$" for name in computers} - {own})]
     domain = ",".join(f"DC={part}" for part in seen.realm.lower().split("."))
     zone = seen.primary.zone.rstrip(".")
     node = seen.name.rstrip(".").removesuffix(f".{zone}")
