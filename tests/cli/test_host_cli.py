@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
+from quorate.cli import main
 from quorate.clock import SystemClock
 from quorate.core.messages import encode
-from tests.host.processes import quorate, started
+from tests.host.processes import started
 from tests.support.clocks import ManualClock
 from tests.support.documents import World, cmid_of
 from tests.support.hosting import Hosted, certificate_for, hosting, make_host
@@ -26,6 +31,41 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "acme-cad.product").write_text(WORLD.product_token + "\n")
     (tmp_path / "publisher.jwks").write_bytes(WORLD.jwks)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def quiet_logs_end_here() -> Iterator[None]:
+    """Commands silence the libraries' log; the next test shall not be silent."""
+    yield
+    structlog.reset_defaults()
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def quorate(*words: str, state_dir: Path | None = None) -> Done:
+    """One command to its end, through the real entry point; in this process, as starting one takes a second."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(io.StringIO()) as out,
+        redirect_stderr(io.StringIO()) as err,
+    ):
+        patch.setattr("sys.argv", ["quorate", *words])
+        patch.setenv("COLUMNS", "250")
+        if state_dir is not None:
+            patch.setenv("QUORATE_STATE_DIR", str(state_dir))
+        try:
+            main.run()
+            code: Any = 0
+        except SystemExit as end:
+            code = end.code or 0
+    return Done(int(code), out.getvalue(), err.getvalue())
 
 
 def said(*words: str, state_dir: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import os
 import sys
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 
 FOLLOW_EVERY_S = 1.0
+FOLLOW_ROWS_MAX = 1000  # at once; the rest comes in the next second
 JWKS_BYTES_MAX = 64 * 1024
 _SPARE = 16  # a final newline or two
 
@@ -263,20 +265,25 @@ def events(
     """Show the event log, oldest first: 12290 request, 12291 failed start, 12293 and 12294 DNS publication."""
     output = Output(as_json)
     with _open(folder) as host:
-        seen = 0
         rows = host.events(event_id, None, limit)
         output.rows(rows if as_json else map(_event_shown, rows), _EVENT_COLUMNS)
-        seen = rows[-1]["id"] if rows else max((row["id"] for row in host.events(None, None, 1)), default=0)
-        never = threading.Event()
-        while follow:
-            sys.stdout.flush()
-            SystemClock().wait(never, FOLLOW_EVERY_S)
-            for row in host.events(event_id, seen, 1000):
-                seen = row["id"]
-                if as_json:
-                    output.rows([row], {})
-                else:
-                    print(_event_line(row))
+        if follow:
+            newest = rows or host.events(None, None, 1)
+            with contextlib.suppress(KeyboardInterrupt):  # its ordinary end
+                _follow(host, event_id, newest[-1]["id"] if newest else 0, output)
+
+
+def _follow(host: Administration, event_id: int | None, seen: int, output: Output) -> None:
+    never = threading.Event()
+    while True:
+        sys.stdout.flush()
+        SystemClock().wait(never, FOLLOW_EVERY_S)
+        for row in host.events(event_id, seen, FOLLOW_ROWS_MAX):
+            seen = row["id"]
+            if output.as_json:
+                output.rows([row], _EVENT_COLUMNS)
+            else:
+                print(_event_line(row))
 
 
 # --- settings --------------------------------------------------------------------------------------------------------

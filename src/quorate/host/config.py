@@ -55,8 +55,10 @@ def state_dir(given: Path | None, environ: Mapping[str, str], user_id: int) -> P
         return Path(environ["QUORATE_STATE_DIR"])
     if user_id == 0:
         return Path("/var/lib/quorate/host")
-    data = environ.get("XDG_DATA_HOME") or str(Path(environ.get("HOME", ".")) / ".local" / "share")
-    return Path(data) / "quorate" / "host"
+    data_home = Path(environ.get("XDG_DATA_HOME", ""))
+    if not data_home.is_absolute():  # its specification has relative ones ignored
+        data_home = Path(environ.get("HOME") or Path.home()) / ".local" / "share"
+    return data_home / "quorate" / "host"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a running host tells Prometheus; names and labels are listed in `docs/reference/metrics.md`."""
+"""What a running host tells Prometheus: answers and faults by code, batches, the disk, the activation counts."""
 
 from __future__ import annotations
 

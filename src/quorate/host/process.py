@@ -14,10 +14,10 @@ from quorate.core.messages import decode_strict, encode
 from quorate.errors import FileAccessError, MalformedError, StateInUseError
 from quorate.host.config import Priority, StatePaths
 
-__all__ = ["Running", "StateLock", "raise_open_files", "running_host", "set_priority"]
+__all__ = ["ProcessPriority", "Running", "StateLock", "raise_open_files", "running_host"]
 
 _RESERVED_FILES = 256  # for the database, the log, the libraries
-_NICE = {Priority.NORMAL: 0, Priority.LOW: 10}
+_LOW_NICE = 10
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,17 +87,24 @@ def _said(descriptor: int) -> Running | None:
         return None
 
 
-def set_priority(priority: Priority) -> str | None:
-    """Give this process that priority; the reason if the operating system does not let it.
+class ProcessPriority:
+    """How eagerly the operating system runs this process: normal is what it was started with, low is ten below."""
 
-    Going down is always allowed; coming back up needs a right that an ordinary user lacks (RLIMIT_NICE).
-    """
-    try:
-        if os.getpriority(os.PRIO_PROCESS, 0) != _NICE[priority]:
-            os.setpriority(os.PRIO_PROCESS, 0, _NICE[priority])
-    except OSError as fault:
-        return fault.strerror or type(fault).__name__
-    return None
+    def __init__(self) -> None:
+        self._normal = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def set(self, priority: Priority) -> str | None:
+        """Give this process that priority; the reason if the operating system does not let it.
+
+        Going down is always allowed; coming back up needs a right that an ordinary user lacks (RLIMIT_NICE).
+        """
+        wanted = self._normal + (_LOW_NICE if priority is Priority.LOW else 0)
+        try:
+            if os.getpriority(os.PRIO_PROCESS, 0) != wanted:
+                os.setpriority(os.PRIO_PROCESS, 0, wanted)
+        except OSError as fault:
+            return fault.strerror or type(fault).__name__
+        return None
 
 
 def raise_open_files(connections_max: int) -> int:

@@ -23,7 +23,7 @@ from msgspec.structs import asdict
 
 from quorate.clock import Clock, Entropy
 from quorate.core.events import ServiceFailed
-from quorate.errors import PortTakenError, QuorateError
+from quorate.errors import InternalFaultError, PortTakenError, QuorateError
 from quorate.host.admin_api import admin_application
 from quorate.host.administration import Administration
 from quorate.host.chores import StoreChores
@@ -32,7 +32,7 @@ from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.listener import Listener, open_socket
 from quorate.host.metrics import HostMetrics
-from quorate.host.process import Running, StateLock, raise_open_files, set_priority
+from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files
 from quorate.host.public_api import PublicApi
 from quorate.host.service import ActivationService
 from quorate.host.store.store import Store
@@ -81,6 +81,7 @@ class HostServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._stop_asked = False
+        self._priority = ProcessPriority()
         self._public: Listener | None = None
         self._admin: Listener | None = None
         self._refused_ports: set[tuple[str, int]] = set()
@@ -215,6 +216,9 @@ class HostServer:
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), self._limits.poll_s)
+            if self._public is not None and not self._public.is_serving and not self._stopping.is_set():
+                self._log.error("listener_ended", hint="the service manager starts the host again")
+                raise InternalFaultError
             stalled = writer.give_up_stale()
             if stalled:
                 self._log.error("store_stalled", requests=stalled)
@@ -225,6 +229,9 @@ class HostServer:
                     credentials = await asyncio.to_thread(self.administration.keyring.credentials)
             except QuorateError as fault:  # a file being exchanged, a store in trouble: go on with what we have
                 self._log.warning("cannot_look_for_changes", code=fault.code, message=fault.message)
+                continue
+            except Exception:  # noqa: BLE001  (to look for changes is not worth a host's life)
+                self._log.exception("cannot_look_for_changes")
                 continue
             if found == stamp and wanted == settings:
                 continue
@@ -282,7 +289,7 @@ class HostServer:
         self._log.info("listening", host_id=self.service.credentials.host_id, **asdict(where))
 
     def _apply_priority(self, settings: Settings) -> None:
-        reason = set_priority(settings.priority)
+        reason = self._priority.set(settings.priority)
         if reason is not None:
             self._log.warning("priority_unchanged", wanted=settings.priority.value, reason=reason)
 

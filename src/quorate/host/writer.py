@@ -256,7 +256,7 @@ class AnswerWriter:
         )
 
     def _store_failed(self, fault: StoreUnavailableError, requests: int) -> None:
-        if self.fault is None or requests:
+        if self.fault is None or self.fault.message != fault.message:  # not once for each batch of a storm
             self._log.error("store_unavailable", reason=fault.message, requests=requests)
         self.fault = fault
 
