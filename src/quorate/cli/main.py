@@ -13,7 +13,7 @@ from quorate import __version__
 from quorate.cli.output import exit_code, report
 from quorate.errors import QuorateError
 
-__all__ = ["ROOMS", "application", "run"]
+__all__ = ["ROOMS", "application", "installed_rooms", "run"]
 
 ROOMS = {  # command: (module, extra that brings its libraries)
     "publisher": ("quorate.cli.publisher", "publisher"),
@@ -52,12 +52,26 @@ def application(rooms: Sequence[str]) -> typer.Typer:
     return app
 
 
+def installed_rooms() -> list[str]:
+    """The groups whose libraries are here: `quorate --help` of a client's machine shows what works there."""
+    found = []
+    for room, (module, _) in ROOMS.items():
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as missing:
+            if missing.name is not None and missing.name.startswith("quorate"):
+                raise
+        else:
+            found.append(room)
+    return found
+
+
 def run() -> None:
     """The entry point: errors become one message, one hint and an exit code."""
     arguments = sys.argv[1:]
     asked = next((word for word in arguments if not word.startswith("-")), None)
     try:
-        app = application([asked] if asked in ROOMS else list(ROOMS))
+        app = application([asked] if asked in ROOMS else installed_rooms())
     except ModuleNotFoundError as missing:
         if missing.name is not None and missing.name.startswith("quorate"):
             raise
@@ -73,9 +87,15 @@ def run() -> None:
         sys.exit(1)
 
 
-def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and end.", is_eager=True),
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         print(__version__)
         raise typer.Exit
+
+
+def _root(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and end.", is_eager=True, callback=_show_version
+    ),
+) -> None:
+    pass
