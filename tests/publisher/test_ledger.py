@@ -142,10 +142,10 @@ def test_a_ledger_that_others_may_read_is_refused(path: Path) -> None:
 
 def test_a_ledger_of_a_newer_version_is_left_alone(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     before = path.read_bytes()
     for opened in (Ledger.open, Ledger.create):
-        with pytest.raises(SchemaNewerError, match="schema 2, known here: 1"):
+        with pytest.raises(SchemaNewerError, match="schema 3, known here: 2"):
             opened(path)
     assert path.read_bytes() == before
 

@@ -24,7 +24,8 @@ from quorate.errors import (
     StateMissingError,
 )
 from quorate.publisher import files
-from quorate.publisher.vault import create_vault, jwks_path, key_path, open_vault, read_public
+from quorate.publisher.keysets import jwks_path, read_public
+from quorate.publisher.vault import create_vault, key_path, open_vault
 from tests.publisher.world import PASSPHRASE
 from tests.support.clocks import SeededEntropy
 
@@ -40,7 +41,7 @@ def test_the_right_passphrase_opens_the_same_key_and_name(tmp_path: Path) -> Non
     opened = open_vault(tmp_path / "publisher", PASSPHRASE)
     assert opened.name == "Acme Ünïcode"
     assert opened.signing_key.seed == made.signing_key.seed
-    assert opened.verify_keys.by_kid.keys() == {made.signing_key.kid}
+    assert opened.trust.for_issuing().by_kid.keys() == {made.signing_key.kid}
 
 
 def test_a_wrong_passphrase_is_told_as_such(folder: Path) -> None:

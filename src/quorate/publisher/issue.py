@@ -1,4 +1,4 @@
-"""The publisher at work: signs products, issues host keys, confirms hosts."""
+"""The publisher at work: signs products, issues host keys, confirms hosts, revokes them, exchanges its keys."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from quorate.core.documents import (
     DocumentKind,
     HostCertificate,
     HostRequest,
-    ProductFile,
-    VerifyKeys,
     read,
     read_host_request,
     sign,
 )
 from quorate.core.ids import ProductKey, b64url
 from quorate.core.policy import DAY_S
-from quorate.errors import InvalidSettingError, InvalidSourceError, MalformedError, NotKnownError, StateExistsError
-from quorate.publisher.files import make_private_folder
-from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT, HostEntry, HostKey, Ledger, Totals
-from quorate.publisher.product import parse_source
-from quorate.publisher.shelf import Shelf, groups_below, known_groups
-from quorate.publisher.vault import (
-    Vault,
-    create_vault,
-    jwks_path,
-    open_vault,
-    read_public,
-    require_absent,
-    require_present,
+from quorate.core.revocation import REVOCATIONS, RevocationList, Revoked, read_held
+from quorate.errors import (
+    InvalidSettingError,
+    InvalidSourceError,
+    MalformedError,
+    NotKnownError,
+    StateExistsError,
+    TrustError,
+    UnknownPublisherError,
 )
+from quorate.publisher.blocklist import Kind, Outcome
+from quorate.publisher.book import Book
+from quorate.publisher.files import make_private_folder, read_bounded, write_whole
+from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT, HostKey, Ledger
+from quorate.publisher.product import parse_source
+from quorate.publisher.rotation import RootKey, Rotation, Step, exchange
+from quorate.publisher.shelf import groups_below, known_groups
+from quorate.publisher.vault import Vault, create_vault, open_vault, require_absent
 
 __all__ = ["CERTIFICATE_S", "Book", "Publisher"]
 
@@ -50,48 +52,6 @@ TIME_MAX_S: Final = 253_370_764_800  # the end of the year 9998; calendars end a
 _Claims = TypeVar("_Claims", bound=msgspec.Struct)
 
 
-class Book:
-    """What can be looked up without the passphrase: the public keys, the signed products, the ledger.
-
-    Args:
-        state_dir: the publisher's state.
-
-    Raises:
-        StateMissingError, FilePermissionsError, FileAccessError, MalformedError, SchemaNewerError: it cannot be read.
-    """
-
-    def __init__(self, state_dir: Path) -> None:
-        require_present(state_dir)
-        self.jwks_path = jwks_path(state_dir)
-        self.verify_keys: VerifyKeys = read_public(state_dir)
-        self.shelf = Shelf(state_dir / "products", self.verify_keys)
-        self.ledger = Ledger.open(state_dir / "ledger.db")
-
-    def products(self) -> list[ProductFile]:
-        """Every product, by id."""
-        return self.shelf.all()
-
-    def product(self, product_id: str) -> ProductFile:
-        """One product. Raises NotKnownError."""
-        return self.shelf.get(product_id)
-
-    def product_path(self, product_id: str) -> Path:
-        """The signed file of a product. Raises NotKnownError."""
-        return self.shelf.path(product_id)
-
-    def host_keys(self) -> list[HostKey]:
-        """Every host key, the newest last."""
-        return self.ledger.keys()
-
-    def hosts(self) -> list[HostEntry]:
-        """Every activated host, the newest last."""
-        return self.ledger.hosts()
-
-    def totals(self) -> Totals:
-        """The ledger in numbers."""
-        return self.ledger.totals()
-
-
 class Publisher(Book):
     """A publisher with its vault open. Made by `create` or `open`."""
 
@@ -102,7 +62,16 @@ class Publisher(Book):
         self._entropy = entropy
 
     @classmethod
-    def create(cls, state_dir: Path, name: str, passphrase: str, clock: Clock, entropy: Entropy) -> Publisher:
+    def create(
+        cls,
+        state_dir: Path,
+        name: str,
+        passphrase: str,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        root_passphrase: str | None = None,
+    ) -> Publisher:
         """A new publisher: signing key, public keys, empty ledger.
 
         Args:
@@ -110,6 +79,8 @@ class Publisher(Book):
             name: stands in every document that is signed; 1 to 200 characters.
             passphrase: encrypts the signing key; there is no way back without it.
             clock, entropy: where time and keys come from.
+            root_passphrase: make a root key too (`publisher-root.key`, encrypted with this), which alone can exchange
+                the signing key, and can be kept elsewhere.
 
         Raises:
             StateExistsError: a publisher, or the ledger of one, is there already; nothing was changed.
@@ -122,9 +93,12 @@ class Publisher(Book):
         make_private_folder(state_dir)
         # The signing key comes last but for its public half, which can be made again: an interrupted `create` can be
         # repeated, and of two at the same time one wins.
-        if Ledger.create(state_dir / "ledger.db").totals().host_keys:
+        ledger = Ledger.create(state_dir / "ledger.db")
+        if ledger.totals().host_keys:
             raise StateExistsError(role="publisher's ledger", path=state_dir)
-        return cls(state_dir, create_vault(state_dir, name, passphrase, entropy), clock, entropy)
+        with ledger.alone():
+            vault = create_vault(state_dir, name, passphrase, entropy, root_passphrase)
+        return cls(state_dir, vault, clock, entropy)
 
     @classmethod
     def open(cls, state_dir: Path, passphrase: str, clock: Clock, entropy: Entropy) -> Publisher:
@@ -136,7 +110,9 @@ class Publisher(Book):
             FilePermissionsError: its folder, key or ledger is open to others.
             MalformedError, SchemaNewerError, FileAccessError: a file is damaged, too new, or missing.
         """
-        return cls(state_dir, open_vault(state_dir, passphrase), clock, entropy)
+        publisher = cls(state_dir, open_vault(state_dir, passphrase), clock, entropy)
+        publisher._settle()
+        return publisher
 
     @property
     def name(self) -> str:
@@ -222,7 +198,102 @@ class Publisher(Book):
             certificate = self._certificate(request, key, groups_below(key.groups, products), now_s)
             return certificate, self._seal(HOST_CERTIFICATE, certificate)
 
-        return self.ledger.grant(request, request.jwk.key().thumbprint(), now_s, make)
+        return self._signed_now(self.ledger.grant(request, request.jwk.key().thumbprint(), now_s, make))
+
+    def revoke(self, kind: Kind, name: str, reason: str, since_s: int | None = None) -> Outcome:
+        """What a host signed at or after `since_s` is void from the next list on; a host key is blocked besides.
+
+        Args:
+            name: the full id or its beginning, as `Blocklist.find` takes it.
+            reason: shown to everybody who meets the host; 1 to 200 characters.
+            since_s: now if None. For a key that has leaked: when it did.
+
+        Raises:
+            NotKnownError, InvalidSettingError: nothing or too much is named so, no reason, a time that is yet to come.
+            MalformedError: the list is full.
+        """
+        now_s = self._clock.now_s()
+        _check_name("--reason", reason)
+        if since_s is not None and since_s > now_s:
+            raise InvalidSettingError(name="--since", reason="that time has not come", allowed="Give an earlier day.")
+        full = self.ledger.blocklist.find(kind, name)
+        claims = {"kind": kind.value, "id": full, "since_s": now_s if since_s is None else since_s, "reason": reason}
+        try:
+            entry: Revoked = msgspec.convert(claims, Revoked)
+        except msgspec.ValidationError:  # the one text that `_check_name` lets through and a list does not hold
+            raise InvalidSettingError(
+                name="--reason", reason="it has characters that cannot be shown", allowed="Write it in one plain line."
+            ) from None
+        outcome = self.ledger.blocklist.add(entry, now_s, self._published(), self._seal_list)
+        self._publish(outcome.token)
+        return outcome
+
+    def rotate(self, step: Step, passphrase: str, root: RootKey | None = None) -> Rotation:
+        """Exchange the signing key; products and revocation list are signed again by the new one.
+
+        Errors as `rotation.exchange`.
+        """
+        with self.ledger.alone():
+            vault = open_vault(self.state_dir, passphrase)  # as it is now: another process may have exchanged it
+            rotation = exchange(self.state_dir, vault, step, passphrase, root, self._clock.now_s(), self._entropy)
+        self.reload(passphrase)
+        return rotation
+
+    def reload(self, passphrase: str) -> None:
+        """Take up what another process changed: the keys. (The ledger is read anew for every question.)
+
+        Errors as `open`.
+        """
+        self._vault = open_vault(self.state_dir, passphrase)
+        self._look_up()
+        self._settle()
+
+    def _settle(self) -> None:
+        """What is signed is signed by the newest key, and the list that is given out is the one in the ledger."""
+        own = self._vault.signing_key.verify_keys()
+        self.shelf.sign_again(own, lambda product: self._seal(PRODUCT, product))
+        newest, published = self.revocation_list(), self._published()
+        if newest is None and published is None:
+            return
+        token = "" if newest is None else newest[1]
+        is_behind = newest is None or (published is not None and published.number > newest[0])
+        if is_behind or not self._is_own(REVOCATIONS, token):
+            _, token = self.ledger.blocklist.sign_again(self._clock.now_s(), published, self._seal_list)
+        self._publish(token)
+
+    def _publish(self, token: str) -> None:
+        data = token.encode("ascii") + b"\n"
+        if not self.revocations_path.exists() or self.revocations_path.read_bytes() != data:
+            write_whole(self.revocations_path, data)
+
+    def _published(self) -> RevocationList | None:
+        """The list that was given out last: newer than the ledger, where that was restored from a backup."""
+        if not self.revocations_path.exists():
+            return None
+        text = read_bounded(self.revocations_path, REVOCATIONS.bytes_max + 2).decode("ascii", "replace")
+        try:
+            return read_held(text.strip(), self.trust)
+        except (MalformedError, TrustError):  # damaged: it is written anew
+            return None
+
+    def _seal_list(self, number: int, entries: tuple[Revoked, ...]) -> str:
+        claims = RevocationList(publisher=self.name, issued_s=self._clock.now_s(), number=number, entries=entries)
+        return self._seal(REVOCATIONS, claims)
+
+    def _signed_now(self, token: str) -> str:
+        """A certificate that was given before the keys were exchanged is the same under the newest key."""
+        if not self._is_own(HOST_CERTIFICATE, token):
+            certificate = read(HOST_CERTIFICATE, token, self.trust.for_memory())
+            token = self._seal(HOST_CERTIFICATE, certificate)
+            self.ledger.replace_token(certificate.serial, token)
+        return token
+
+    def _is_own(self, kind: DocumentKind[_Claims], token: str) -> bool:
+        try:
+            read(kind, token, self._vault.signing_key.verify_keys())
+        except UnknownPublisherError:
+            return False
+        return True
 
     def _certificate(self, request: HostRequest, key: HostKey, groups: tuple[str, ...], now_s: int) -> HostCertificate:
         if len(groups) > GROUPS_MAX:

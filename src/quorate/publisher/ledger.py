@@ -7,8 +7,9 @@ only then lets it out, so that two confirmations at the same moment cannot both 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -26,6 +27,7 @@ from quorate.errors import (
     ProductKeyUnknownError,
     ProductKeyUnprovenError,
 )
+from quorate.publisher.blocklist import Blocklist, check_certificate_not_revoked, check_host_not_revoked
 from quorate.publisher.schema import Database, certificates, host_keys, hosts
 
 __all__ = ["ACTIVATIONS_DEFAULT", "HOSTS_DEFAULT", "HostEntry", "HostKey", "Ledger", "Totals"]
@@ -80,6 +82,7 @@ class HostEntry:
     first_s: int
     last_s: int
     certificate_expires_s: int
+    revoked_reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +95,15 @@ class Totals:
 
 
 class Ledger:
-    """The publisher's book, `ledger.db`."""
+    """The publisher's book, `ledger.db`.
+
+    Attributes:
+        blocklist: what was revoked.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.blocklist = Blocklist(database)
 
     @classmethod
     def create(cls, path: Path) -> Ledger:
@@ -116,6 +124,8 @@ class Ledger:
     def block_key(self, key_id: str, reason: str, now_s: int) -> None:
         """No host is activated with this key from now on. A key that is blocked stays as it is.
 
+        Hosts that were activated with it go on; `Publisher.revoke` ends them too.
+
         Raises:
             NotKnownError: no key has that id.
         """
@@ -127,6 +137,12 @@ class Ledger:
                 .where(host_keys.c.key_id == key_id, host_keys.c.blocked_s.is_(None))
                 .values(blocked_s=now_s, blocked_reason=reason)
             )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else changes anything in this publisher's state meanwhile; the ledger itself is not changed in it."""
+        with self._database.writing():
+            yield
 
     def grant(
         self,
@@ -147,13 +163,16 @@ class Ledger:
             ProductKeyUnknownError, ProductKeyUnprovenError: the key was not issued here, or is not known over there.
             ProductKeyBlockedError, ProductKeyExpiredError: it may not be used any more.
             HostKeyUsedUpError: all its hosts are taken, or this host has been activated often enough.
+            HostRevokedError: the host, its signing key, or the certificate it was given is revoked.
             HostCertificateExpiredError: this request was confirmed long ago, and what it got has ended.
         """
         with self._database.writing() as connection:
             key = _checked_key(connection, request, thumbprint)
+            check_host_not_revoked(connection, request.host_id, thumbprint)
             given = _given(connection, request, thumbprint)
             if given is not None:
-                token, ends_s = given
+                token, ends_s, serial = given
+                check_certificate_not_revoked(connection, request.host_id, serial)
                 if now_s >= ends_s:
                     raise HostCertificateExpiredError(host_id=request.host_id, expired=utc_text(ends_s))
                 return token
@@ -195,7 +214,30 @@ class Ledger:
             .order_by(hosts.c.first_s, hosts.c.host_id)
         )
         with self._database.reading() as connection:
-            return [HostEntry(**row) for row in connection.execute(query).mappings()]
+            found = [HostEntry(**row) for row in connection.execute(query).mappings()]
+        reasons = {entry.id: entry.reason for entry in self.blocklist.entries()}
+        # Ids of different kinds have different lengths, so none stands in for another.
+        return [
+            replace(
+                host, revoked_reason=reasons.get(host.host_id, reasons.get(host.thumbprint, reasons.get(host.key_id)))
+            )
+            for host in found
+        ]
+
+    def replace_token(self, serial: str, token: str) -> None:
+        """The same certificate, signed anew."""
+        with self._database.writing() as connection:
+            connection.execute(certificates.update().where(certificates.c.serial == serial).values(token=token))
+
+    def newest_certificates(self, now_s: int) -> list[str]:
+        """The tokens of the certificates that are in force, the last one of each host."""
+        query = (  # SQLite takes the other columns from the row of the greatest value
+            sa.select(certificates.c.token, sa.func.max(certificates.c.issued_s))
+            .where(certificates.c.expires_s > now_s)
+            .group_by(certificates.c.host_id, certificates.c.thumbprint)
+        )
+        with self._database.reading() as connection:
+            return [row.token for row in connection.execute(query)]
 
     def totals(self) -> Totals:
         """How many of each."""
@@ -245,13 +287,13 @@ def _this_host(table: sa.Table, request: HostRequest, thumbprint: str) -> list[s
     ]
 
 
-def _given(connection: sa.Connection, request: HostRequest, thumbprint: str) -> tuple[str, int] | None:
+def _given(connection: sa.Connection, request: HostRequest, thumbprint: str) -> tuple[str, int, str] | None:
     row = connection.execute(
-        sa.select(certificates.c.token, certificates.c.expires_s).where(
+        sa.select(certificates.c.token, certificates.c.expires_s, certificates.c.serial).where(
             *_this_host(certificates, request, thumbprint), certificates.c.request_id == request.request_id
         )
     ).one_or_none()
-    return None if row is None else (row.token, row.expires_s)
+    return None if row is None else (row.token, row.expires_s, row.serial)
 
 
 def _count(connection: sa.Connection, key: HostKey, request: HostRequest, thumbprint: str, now_s: int) -> None:

@@ -14,9 +14,9 @@ from sqlalchemy.pool import NullPool
 from quorate.errors import FileAccessError, MalformedError, SchemaNewerError
 from quorate.publisher.files import SECRET_MODE, check_private
 
-__all__ = ["Database", "certificates", "host_keys", "hosts"]
+__all__ = ["Database", "certificates", "host_keys", "hosts", "revocation_lists", "revocations"]
 
-SCHEMA_VERSION: Final = 1  # kept in SQLite's own `user_version`
+SCHEMA_VERSION: Final = 2  # 2: revocations; kept in SQLite's own `user_version`
 LOCK_TIMEOUT_S: Final = 10.0  # a transaction here takes milliseconds; who waits longer should hear of it
 
 _metadata = sa.MetaData()
@@ -65,6 +65,24 @@ certificates = sa.Table(
     sa.ForeignKeyConstraint(["key_id", "host_id", "thumbprint"], ["hosts.key_id", "hosts.host_id", "hosts.thumbprint"]),
 )
 
+revocations = sa.Table(
+    "revocations",
+    _metadata,
+    sa.Column("kind", sa.Text, primary_key=True),  # as in the entries of core.revocation
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("since_s", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("revoked_s", sa.Integer, nullable=False),
+)
+
+# The newest list alone: it holds all that the older ones did.
+revocation_lists = sa.Table(
+    "revocation_lists",
+    _metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("token", sa.Text, nullable=False),
+)
+
 
 class Database:
     """`ledger.db`. A connection is opened for each transaction, so threads and processes may share the file."""
@@ -91,9 +109,8 @@ class Database:
         check_private(path)
         database = cls(path)
         with database.writing() as connection:
-            if connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 0:
-                _metadata.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if _version(connection) == 0:
+                _bring_up(connection)
         return cls.open(path)
 
     @classmethod
@@ -110,11 +127,14 @@ class Database:
         check_private(path)
         database = cls(path)
         with database.reading() as connection:
-            found: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            found = _version(connection)
         if found > SCHEMA_VERSION:
             raise SchemaNewerError(path=path, found=found, known=SCHEMA_VERSION)
         if found < 1:
             raise MalformedError(what=str(path), reason="it is a database, but not a publisher's ledger")
+        if found < SCHEMA_VERSION:
+            with database.writing() as connection:
+                _bring_up(connection)
         return database
 
     @contextmanager
@@ -141,6 +161,16 @@ class Database:
             raise FileAccessError(path=self._path, reason=str(fault.orig)) from None
         except sa.exc.DatabaseError as fault:
             raise MalformedError(what=str(self._path), reason=str(fault.orig)) from None
+
+
+def _version(connection: sa.Connection) -> int:
+    version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    return version
+
+
+def _bring_up(connection: sa.Connection) -> None:
+    _metadata.create_all(connection)  # so far every version only added tables
+    connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from quorate.core.documents import PRODUCT, ProductFile, VerifyKeys, read
-from quorate.errors import InvalidSourceError, MalformedError, NotKnownError
+from quorate.errors import InvalidSourceError, MalformedError, NotKnownError, TrustError, UnknownPublisherError
 from quorate.publisher.files import make_private_folder, read_bounded, write_whole
 
 __all__ = ["Shelf", "groups_below", "known_groups"]
@@ -19,7 +20,7 @@ class Shelf:
 
     Args:
         folder: `products` in the publisher's state.
-        keys: the publisher's own; a file signed by anybody else is refused, not used.
+        keys: the publisher's own, those of earlier times included; a file signed by anybody else is refused.
     """
 
     def __init__(self, folder: Path, keys: VerifyKeys) -> None:
@@ -62,6 +63,17 @@ class Shelf:
         make_private_folder(self._folder)
         return write_whole(self._folder / f"{product.product}.product", token.encode("ascii") + b"\n")
 
+    def sign_again(self, own: VerifyKeys, seal: Callable[[ProductFile], str]) -> None:
+        """Every product that is not signed by one of `own` gets the same claims signed anew. A file that is damaged or
+        foreign is left as it is; who asks for it is told."""
+        for path in sorted(self._folder.glob("*.product")):
+            with suppress(MalformedError, TrustError):
+                product = self._read(path)
+                try:
+                    read(PRODUCT, self._token(path), own)
+                except UnknownPublisherError:
+                    self.put(product, seal(product))
+
     def check_editions_free(self, product: ProductFile, source: Path) -> ProductFile:
         """The product, if no other one has an edition id of it: clients ask by edition id alone.
 
@@ -78,12 +90,15 @@ class Shelf:
                     )
         return product
 
-    def _read(self, path: Path) -> ProductFile:
+    @staticmethod
+    def _token(path: Path) -> str:
         try:
-            token = read_bounded(path, PRODUCT.bytes_max + 2).decode("ascii").strip()
+            return read_bounded(path, PRODUCT.bytes_max + 2).decode("ascii").strip()
         except UnicodeDecodeError:
             raise MalformedError(what=str(path), reason="it is not text") from None
-        product = read(PRODUCT, token, self._keys)
+
+    def _read(self, path: Path) -> ProductFile:
+        product = read(PRODUCT, self._token(path), self._keys)
         if product.product != path.stem:
             raise MalformedError(what=str(path), reason=f"the product inside is {product.product}")
         return product

@@ -1,9 +1,10 @@
-"""The publisher's signing key at rest: an encrypted JSON Web Key, opened by a passphrase.
+"""The publisher's private keys at rest: encrypted JSON Web Keys, opened by a passphrase.
 
-`publisher.key` has two lines. The first is a compact JWE (RFC 7516) of the private JWK (RFC 7517, section 7; RFC 8037),
-`PBES2-HS512+A256KW` with `A256GCM` (RFC 7518, sections 4.8 and 5.3): any JOSE library opens it. The second is the
-SHA-256 of the first, so that a damaged file is told from a wrong passphrase. `publisher.jwks` beside it is the public
-half, which ships with every product.
+`publisher.key` signs; `publisher-root.key`, where there is one, signs nothing but the next keys and is kept elsewhere;
+`publisher.key.next` is there for the moment in which the keys are exchanged (`rotation`). Each has two lines. The first
+is a compact JWE (RFC 7516) of the private JWK (RFC 7517, section 7; RFC 8037), `PBES2-HS512+A256KW` with `A256GCM`
+(RFC 7518, sections 4.8 and 5.3): any JOSE library opens it. The second is the SHA-256 of the first, so that a damaged
+file is told from a wrong passphrase.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from joserfc.jwk import OctKey
 from msgspec import Meta
 
 from quorate.clock import Entropy
-from quorate.core.documents import SigningKey, VerifyKeys
 from quorate.core.ids import b64url, unb64url
+from quorate.core.keys import SigningKey
 from quorate.core.messages import decode_strict, encode
+from quorate.core.succession import TrustState
 from quorate.errors import (
+    FileAccessError,
     MalformedError,
     OutputExistsError,
     PassphraseError,
     PassphraseMissingError,
+    RootKeyMissingError,
     StateExistsError,
     StateMissingError,
 )
@@ -40,16 +44,18 @@ from quorate.publisher.files import (
     write_new,
     write_whole,
 )
+from quorate.publisher.keysets import KeySets, Role, jwks_path, with_role
 
 __all__ = [
     "Vault",
     "create_vault",
-    "jwks_path",
     "key_path",
+    "open_root",
     "open_vault",
-    "read_public",
     "require_absent",
     "require_present",
+    "root_path",
+    "stage_key",
 ]
 
 ITERATIONS: Final = 300_000  # p2c: the most that joserfc opens; 0.08 s a guess on the machine this was written on
@@ -67,8 +73,9 @@ class _KeyHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     p2s: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{11,128}\Z")]
 
 
-class _PrivateJwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is encrypted. `publisher` is a member of our own, as RFC 7517 section 4 allows: the key's owner by name."""
+class _PrivateJwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is encrypted. `publisher`, the key's owner by name, and `role` are members of our own, as RFC 7517 section 4
+    allows."""
 
     kty: Literal["OKP"]
     crv: Literal["Ed25519"]
@@ -76,6 +83,7 @@ class _PrivateJwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     x: str
     d: str
     publisher: str
+    role: Literal["root", "issuing"] | None = None
 
     def __repr__(self) -> str:
         return f"_PrivateJwk({self.kid})"
@@ -87,11 +95,11 @@ _jwk_decoder = msgspec.json.Decoder(_PrivateJwk)
 
 @dataclass(frozen=True)
 class Vault:
-    """An opened vault."""
+    """An opened vault: who signs, with what, and the key sets around it."""
 
     name: str
     signing_key: SigningKey
-    verify_keys: VerifyKeys
+    trust: TrustState
 
 
 def key_path(folder: Path) -> Path:
@@ -99,9 +107,13 @@ def key_path(folder: Path) -> Path:
     return folder / "publisher.key"
 
 
-def jwks_path(folder: Path) -> Path:
-    """The public keys."""
-    return folder / "publisher.jwks"
+def root_path(folder: Path) -> Path:
+    """Where the encrypted root key is made; it should not stay there."""
+    return folder / "publisher-root.key"
+
+
+def _next_path(folder: Path) -> Path:
+    return folder / "publisher.key.next"
 
 
 def require_absent(folder: Path) -> Path:
@@ -110,7 +122,7 @@ def require_absent(folder: Path) -> Path:
     Raises:
         StateExistsError: one does, or at least a part of one.
     """
-    for path in (key_path(folder), jwks_path(folder)):
+    for path in (key_path(folder), jwks_path(folder), root_path(folder)):
         if path.exists():
             raise StateExistsError(role="publisher", path=folder)
     return folder
@@ -130,60 +142,107 @@ def require_present(folder: Path) -> Path:
     return folder
 
 
-def create_vault(folder: Path, name: str, passphrase: str, entropy: Entropy) -> Vault:
-    """A new signing key, encrypted; its public half beside it.
+def create_vault(
+    folder: Path, name: str, passphrase: str, entropy: Entropy, root_passphrase: str | None = None
+) -> Vault:
+    """A new signing key, encrypted; the public keys beside it.
+
+    Args:
+        root_passphrase: make a root key too, encrypted with this, and let the signing key issue only.
 
     Raises:
         StateExistsError: there is a publisher in that folder already; nothing was changed.
-        PassphraseMissingError: the passphrase is empty.
+        PassphraseMissingError: a passphrase is empty.
         FilePermissionsError, FileAccessError: the folder is open to others, or cannot be written.
     """
     require_absent(folder)
-    if not passphrase:
-        raise PassphraseMissingError(path=key_path(folder), reason="the one given is empty")
+    for path, given in ((key_path(folder), passphrase), (root_path(folder), root_passphrase)):
+        if given == "":
+            raise PassphraseMissingError(path=path, reason="the one given is empty")
     make_private_folder(folder)
     signing_key = SigningKey.from_seed(entropy.token(32))
-    line = _encrypt(name, signing_key, passphrase, entropy)
+    role: Role = None
+    keys = [with_role(signing_key.public(), None)]
     try:
-        write_new(key_path(folder), f"{line}\n{_checksum(line)}\n".encode("ascii"), SECRET_MODE)
+        if root_passphrase is not None:
+            role, root = "issuing", SigningKey.from_seed(entropy.token(32))
+            write_new(root_path(folder), _sealed(name, root, "root", root_passphrase, entropy), SECRET_MODE)
+            keys = [with_role(root.public(), "root"), with_role(signing_key.public(), role)]
+        # Before the key: a root's public half cannot be made again from it.
+        trust = KeySets(folder).begin(keys)
+        write_new(key_path(folder), _sealed(name, signing_key, role, passphrase, entropy), SECRET_MODE)
     except OutputExistsError:  # another process was faster; its key stays
         raise StateExistsError(role="publisher", path=folder) from None
-    write_whole(jwks_path(folder), _jwks(signing_key))
-    return Vault(name, signing_key, signing_key.verify_keys())
+    KeySets(folder).publish(trust)
+    return Vault(name, signing_key, trust)
 
 
 def open_vault(folder: Path, passphrase: str) -> Vault:
-    """The vault in that folder. A missing `publisher.jwks` is made again from the key.
+    """The vault in that folder. An exchange of keys that was interrupted is finished, or forgotten if it had not
+    begun to count; a missing or outdated `publisher.jwks` is made again.
 
     Raises:
         StateMissingError: there is no publisher.
         FilePermissionsError: the folder or the key file is open to others.
         PassphraseError: the passphrase is wrong, or empty.
-        MalformedError: the key file is damaged, or `publisher.jwks` belongs to another publisher.
+        MalformedError: the key file is damaged, or the public keys belong to another publisher.
     """
     require_present(folder)
     if not passphrase:
         raise PassphraseMissingError(path=key_path(folder), reason="the one given is empty")
-    name, signing_key = _decrypt(key_path(folder), passphrase)
-    if not jwks_path(folder).exists():
-        write_whole(jwks_path(folder), _jwks(signing_key))
-    keys = read_public(folder)
-    if signing_key.kid not in keys.by_kid:
+    name, signing_key, role = _decrypt(key_path(folder), passphrase)
+    sets = KeySets(folder)
+    if not sets.has_any:
+        if role is not None:  # the public half of the root key was in it
+            raise MalformedError(what=str(jwks_path(folder)), reason="it is missing; restore it from a backup")
+        sets.begin((with_role(signing_key.public(), None),))
+    trust = sets.state()
+    staged = _next_path(folder)
+    if staged.exists():
+        name, following, _ = _decrypt(check_private(staged), passphrase)
+        if following.kid in trust.for_issuing().by_kid:
+            _adopt(staged, key_path(folder))
+            signing_key = following
+        else:
+            staged.unlink()
+    if signing_key.kid not in trust.for_issuing().by_kid:
         raise MalformedError(what=str(jwks_path(folder)), reason="it has not the public half of publisher.key in it")
-    return Vault(name, signing_key, keys)
+    sets.publish(trust)
+    return Vault(name, signing_key, trust)
 
 
-def read_public(folder: Path) -> VerifyKeys:
-    """The publisher's public keys; no passphrase needed.
+def open_root(path: Path, passphrase: str, trust: TrustState) -> SigningKey:
+    """The root key of this publisher, wherever it is kept.
 
     Raises:
-        FileAccessError, MalformedError: `publisher.jwks` cannot be read, or is damaged.
+        RootKeyMissingError: there is no such file, or it holds another key.
+        FilePermissionsError, PassphraseError, MalformedError: as `open_vault`.
     """
-    return VerifyKeys.parse(read_bounded(jwks_path(folder), _BYTES_MAX))
+    if not path.is_file():
+        raise RootKeyMissingError(reason=f"there is no {path}")
+    if not passphrase:
+        raise PassphraseMissingError(path=path, reason="the one given is empty")
+    _, key, _ = _decrypt(check_private(path), passphrase)
+    if key.kid not in trust.for_trust().by_kid:
+        raise RootKeyMissingError(reason=f"{path} holds another key")
+    return key
 
 
-def _jwks(signing_key: SigningKey) -> bytes:
-    return msgspec.json.format(encode({"keys": [signing_key.public()]}), indent=2) + b"\n"
+def stage_key(folder: Path, name: str, key: SigningKey, role: Role, passphrase: str, entropy: Entropy) -> None:
+    """Lay the next signing key beside the present one; `open_vault` takes it as soon as the key sets name it."""
+    write_whole(_next_path(folder), _sealed(name, key, role, passphrase, entropy), SECRET_MODE)
+
+
+def _adopt(staged: Path, place: Path) -> None:
+    try:
+        staged.replace(place)
+    except OSError as fault:
+        raise FileAccessError(path=place, reason=(fault.strerror or str(fault)).lower()) from None
+
+
+def _sealed(name: str, key: SigningKey, role: Role, passphrase: str, entropy: Entropy) -> bytes:
+    line = _encrypt(name, key, role, passphrase, entropy)
+    return f"{line}\n{_checksum(line)}\n".encode("ascii")
 
 
 def _checksum(line: str) -> str:
@@ -197,9 +256,9 @@ def _passphrase_key(passphrase: str) -> OctKey:
     return OctKey(raw, raw)
 
 
-def _encrypt(name: str, signing_key: SigningKey, passphrase: str, entropy: Entropy) -> str:
+def _encrypt(name: str, signing_key: SigningKey, role: Role, passphrase: str, entropy: Entropy) -> str:
     public = signing_key.public()
-    jwk = _PrivateJwk("OKP", "Ed25519", signing_key.kid, public.x, b64url(signing_key.seed), name)
+    jwk = _PrivateJwk("OKP", "Ed25519", signing_key.kid, public.x, b64url(signing_key.seed), name, role)
     header = {
         "alg": "PBES2-HS512+A256KW",
         "enc": "A256GCM",
@@ -210,7 +269,7 @@ def _encrypt(name: str, signing_key: SigningKey, passphrase: str, entropy: Entro
     return jwe.encrypt_compact(header, encode(jwk), _passphrase_key(passphrase), algorithms=_ALGORITHMS)
 
 
-def _decrypt(path: Path, passphrase: str) -> tuple[str, SigningKey]:
+def _decrypt(path: Path, passphrase: str) -> tuple[str, SigningKey, Role]:
     line = _undamaged(path)
     try:
         opened = jwe.decrypt_compact(line, _passphrase_key(passphrase), algorithms=_ALGORITHMS)
@@ -223,7 +282,7 @@ def _decrypt(path: Path, passphrase: str) -> tuple[str, SigningKey]:
         raise MalformedError(what=str(path), reason="the key inside is not an Ed25519 key") from None
     if signing_key.kid != jwk.kid or signing_key.public().x != jwk.x:
         raise MalformedError(what=str(path), reason="the private and the public key inside do not belong together")
-    return jwk.publisher, signing_key
+    return jwk.publisher, signing_key, jwk.role
 
 
 def _undamaged(path: Path) -> str:
