@@ -31,12 +31,14 @@ from tests.support.documents import HOST_ID, World
 __all__ = [
     "BOUND_S",
     "HERE",
+    "QUICK",
     "FixedClock",
     "Installation",
     "RawReply",
     "RealWaits",
     "ScriptedHost",
     "closed_port",
+    "fails",
     "scripted",
 ]
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from quorate import Client
-from quorate.client.identity import Machine
 from quorate.core.policy import DAY_S
 from quorate.publisher.product import parse_source
-from tests.client.parties import HERE, Installation, RealWaits, ScriptedHost, scripted
+from tests.client.parties import HERE, QUICK, Installation, RealWaits, ScriptedHost, closed_port, scripted
 from tests.support.clocks import START_S, ManualClock
 from tests.support.documents import World
 from tests.support.source import ROOT
@@ -44,76 +43,79 @@ def here(tmp_path: Path, clock: ManualClock) -> Installation:
     return here
 
 
+class Acme:
+    """The program with our clock, and a client beside it on the same state."""
+
+    def __init__(self, here: Installation, capsys: pytest.CaptureFixture[str]) -> None:
+        self._here = here
+        self._capsys = capsys
+        self._started: list[Client] = []
+        self.client = self._make(here.folder / "acme-calc.product", here.trust)
+
+    def started(self, product: Path, trust: Path) -> Client:
+        """What the program calls."""
+        self._started.append(self._make(product, trust))
+        return self._started[-1]
+
+    def run(self) -> str:
+        """What the program says beside its sums, which always come. What it started is ended with it."""
+        assert acmecalc.main([str(self._here.folder / "numbers")]) == 0
+        while self._started:
+            self._started.pop().stop()
+        said = self._capsys.readouterr()
+        assert said.out == SUMS
+        return said.err
+
+    def _make(self, product: Path, trust: Path) -> Client:
+        clock = RealWaits(self._here.clock)
+        return Client(product, trust, state_dir=self._here.state_dir, clock=clock, machine=HERE, transport=QUICK)
+
+
 @pytest.fixture
-def acme(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Client]]:
-    """Makes clients for the program, with our clock; ends what they started."""
-    made: list[Client] = []
-
-    def make(product: Path, trust: Path, machine: Machine = HERE) -> Client:
-        clock = RealWaits(here.clock)
-        made.append(Client(product, trust, state_dir=here.state_dir, clock=clock, machine=machine))
-        return made[-1]
-
-    monkeypatch.setattr(acmecalc, "Client", make)
+def acme(here: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Acme:
+    acme = Acme(here, capsys)
+    monkeypatch.setattr(acmecalc, "Client", acme.started)
     monkeypatch.setattr(acmecalc, "HERE", here.folder)
-    yield lambda: make(here.folder / "acme-calc.product", here.trust)
-    for client in made:
-        client.stop()
+    return acme
 
 
-def run(here: Installation, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the program says beside its sums, which always come."""
-    assert acmecalc.main([str(here.folder / "numbers")]) == 0
-    said = capsys.readouterr()
-    assert said.out == SUMS
-    return said.err
-
-
-def test_in_every_status_the_program_does_its_work(
-    here: Installation,
-    host: ScriptedHost,
-    acme: Callable[..., Client],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    client = acme()
-    assert "30 days of initial grace left" in run(here, capsys)
+def test_in_every_status_the_program_does_its_work(here: Installation, host: ScriptedHost, acme: Acme) -> None:
+    client = acme.client
+    assert "30 days of initial grace left" in acme.run()
 
     host.count = 3
     client.set_host(f"127.0.0.1:{host.port}")
     client.renew_if_due()
-    assert "activation count 3 of 25" in run(here, capsys)
+    assert "activation count 3 of 25" in acme.run()
 
     host.count = 25
     client.activate()
-    assert run(here, capsys) == ""
+    assert acme.run() == ""
 
     host.count = 3
     here.clock.advance(8 * DAY_S)
     client.renew_if_due()
-    assert run(here, capsys) == ""  # a refused renewal is nothing to trouble a user with
+    assert client.status().code == "COUNT_INSUFFICIENT"
+    assert acme.run() == ""  # a refused renewal is nothing to trouble a user with
 
-    here.clock.advance(-2 * DAY_S)
-    acme()  # nobody asked since: the program itself will, and the host proves the time
+    client.set_host(f"127.0.0.1:{closed_port()}")
+    here.clock.advance(175 * DAY_S)
     client.renew_if_due()
-    client.set_host("127.0.0.1:1")
-    here.clock.advance(200 * DAY_S)
-    client.renew_if_due()
-    said = run(here, capsys)
+    said = acme.run()
     assert "of additional grace left" in said
     assert "NOT ACTIVATED" not in said
 
     here.clock.advance(30 * DAY_S)
-    said = run(here, capsys)
+    said = acme.run()
     assert "NOT ACTIVATED" in said
     assert "What to do" in said
 
     here.clock.advance(-100 * DAY_S)
-    client.renew_if_due()
-    assert "clock shows" in run(here, capsys)
+    assert "clock shows" in acme.run()
 
 
 def test_a_program_without_its_two_files_says_so(
-    here: Installation, acme: Callable[..., Client], capsys: pytest.CaptureFixture[str]
+    here: Installation, acme: Acme, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here.trust.unlink()
     assert acmecalc.main(["numbers"]) == 1

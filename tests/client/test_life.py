@@ -183,7 +183,7 @@ def test_the_hosts_intervals_are_adopted_with_a_refusal_too(tmp_path: Path) -> N
 
 def test_a_rearm_takes_a_new_cmid_and_the_host_replaces_the_record(tmp_path: Path) -> None:
     with hosting(tmp_path, two()) as host:
-        _, client = activated(tmp_path, host)
+        here, client = activated(tmp_path, host)
         old = client.status().cmid
         status = client.rearm()
         assert status.cmid != old
@@ -192,3 +192,4 @@ def test_a_rearm_takes_a_new_cmid_and_the_host_replaces_the_record(tmp_path: Pat
         known = {each.cmid for each in host.administration.clients()}
         assert status.cmid in known
         assert old not in known
+    assert here.read()["previous_cmid"] is None  # the host has heard of it: it is said no more
