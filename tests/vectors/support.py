@@ -1,0 +1,51 @@
+"""The files of spec/vectors, and the programs that are not ours and must agree with them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+from functools import cache
+from typing import Any
+
+import pytest
+
+from scripts.vectors.__main__ import FOLDER
+from tests.support.source import ROOT
+
+__all__ = ["EXAMPLES", "Vector", "body_of", "codes_of", "program", "vectors"]
+
+Vector = dict[str, Any]
+EXAMPLES = ROOT / "examples"
+
+
+@cache
+def vectors() -> tuple[Vector, ...]:
+    """All of them, as they stand in the files."""
+    return tuple(json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.rglob("*.json")))
+
+
+def body_of(given: dict[str, Any]) -> bytes:
+    """A vector's `body`, or its `body_base64url` where that is no text."""
+    if "body" in given:
+        return str(given["body"]).encode("utf-8")
+    text = given["body_base64url"]
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def codes_of(vector: Vector) -> list[str]:
+    """The codes it may be refused with; none when it is valid."""
+    codes: list[str] = vector["expected"].get("codes", [])
+    return codes
+
+
+def program(name: str, package: str) -> str:
+    """Path of a program. Without it the test cannot run: skipped at home, a failure in CI."""
+    found = shutil.which(name)
+    if found is None:
+        reason = f"{name} is not installed; fix: sudo apt-get install {package}"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found

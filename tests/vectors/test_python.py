@@ -1,0 +1,140 @@
+"""The vectors in our own implementation, and what is true of all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, DocumentKind, read, read_host_request
+from quorate.core.ids import ProductKey, b64url, key_proof, link_of
+from quorate.core.keys import VerifyKeys
+from quorate.core.lease import LEASE, REFUSAL, Lease
+from quorate.core.messages import (
+    ANSWER_BYTES_MAX,
+    BODY_BYTES_MAX,
+    decode_answer,
+    decode_problem,
+    decode_request,
+    encode,
+)
+from quorate.core.trust import Anchor, Question, accept_answer, check_stored_lease
+from quorate.errors import BY_CODE, MalformedError, QuorateError, RequestTooLargeError
+from scripts.vectors.__main__ import COMMAND, stale
+from tests.support.source import ROOT
+from tests.vectors.support import Vector, body_of, codes_of, vectors
+
+KINDS: dict[str, DocumentKind[Any]] = {
+    kind.typ: kind for kind in (PRODUCT, HOST_REQUEST, HOST_CERTIFICATE, LEASE, REFUSAL)
+}
+Given = dict[str, Any]
+Outcome = dict[str, Any]
+
+
+def plain(claims: msgspec.Struct) -> dict[str, Any]:
+    """Claims as they stand in JSON."""
+    members: dict[str, Any] = json.loads(encode(claims))
+    return members
+
+
+def anchor_of(given: Given) -> Anchor:
+    return Anchor.load(given["product"], json.dumps(given["keys"]).encode())
+
+
+def do_jwk_set(given: Given) -> Outcome:
+    return {"kids": list(VerifyKeys.parse(given["text"].encode()).by_kid)}
+
+
+def do_document(given: Given) -> Outcome:
+    if given["typ"] == HOST_REQUEST.typ:
+        return {"claims": plain(read_host_request(given["token"]))}
+    keys = VerifyKeys.parse(json.dumps(given["keys"]).encode())
+    return {"claims": plain(read(KINDS[given["typ"]], given["token"], keys))}
+
+
+def do_answer(given: Given) -> Outcome:
+    body = body_of(given)
+    if len(body) > ANSWER_BYTES_MAX:  # the client's transport reads no more than that
+        raise MalformedError(what="the host's answer", reason="too large")
+    said = accept_answer(decode_answer(body), Question(**given["question"]), anchor_of(given), given["now_s"])
+    kind = LEASE if isinstance(said, Lease) else REFUSAL
+    return {"typ": kind.typ, "claims": plain(said)}
+
+
+def do_stored_lease(given: Given) -> Outcome:
+    question = Question(**given["question"])
+    return {"claims": plain(check_stored_lease(given["lease"], given["host_certificate"], question, anchor_of(given)))}
+
+
+def do_request(given: Given) -> Outcome:
+    body = body_of(given)
+    if len(body) > BODY_BYTES_MAX:  # the host's listener reads no more than that
+        raise RequestTooLargeError(body_bytes_max=BODY_BYTES_MAX)
+    return {"claims": plain(decode_request(body))}
+
+
+def do_product_key(given: Given) -> Outcome:
+    key = ProductKey.parse(given["typed"])
+    return {"key": key.text, "key_id": key.key_id, "verifier": b64url(key.verifier), "last_five": key.last_five}
+
+
+def do_key_proof(given: Given) -> Outcome:
+    verifier = ProductKey.parse(given["key"]).verifier
+    return {"key_proof": key_proof(verifier, given["host_id"], given["thumbprint"], given["request_id"])}
+
+
+def do_link(given: Given) -> Outcome:
+    return {"link": link_of(given["cmid"], given["nonce"])}
+
+
+def do_problem(given: Given) -> Outcome:
+    return {"claims": plain(decode_problem(body_of(given)))}
+
+
+DO: dict[str, Callable[[Given], Outcome]] = {
+    "jwk-set": do_jwk_set,
+    "document": do_document,
+    "answer": do_answer,
+    "stored-lease": do_stored_lease,
+    "request": do_request,
+    "product-key": do_product_key,
+    "key-proof": do_key_proof,
+    "link": do_link,
+    "problem": do_problem,
+}
+
+
+@pytest.mark.parametrize("vector", vectors(), ids=lambda vector: vector["name"])
+def test_our_implementation_agrees_with(vector: Vector) -> None:
+    do = DO[vector["kind"]]
+    if codes_of(vector):
+        with pytest.raises(QuorateError) as refused:
+            do(vector["input"])
+        assert refused.value.code in codes_of(vector), vector["shows"]
+    else:
+        assert do(vector["input"]) | {"outcome": "valid"} == vector["expected"], vector["shows"]
+
+
+def test_the_vectors_are_what_their_generator_makes() -> None:
+    assert not stale(), f"spec/vectors is out of date; run: {COMMAND}"
+
+
+def test_every_vector_names_a_section_that_exists_and_codes_that_we_have() -> None:
+    headings = re.findall(r"^##+ (\d+(?:\.\d+)?)", (ROOT / "spec/protocol.md").read_text("utf-8"), re.MULTILINE)
+    assert {vector["section"] for vector in vectors()} <= set(headings)
+    assert {code for vector in vectors() for code in codes_of(vector)} <= BY_CODE.keys()
+
+
+def test_every_kind_has_vectors_of_both_outcomes() -> None:
+    outcomes = {(vector["kind"], vector["expected"]["outcome"]) for vector in vectors()}
+    computed = {"key-proof", "link"}  # nothing to refuse in a computation
+    assert outcomes == {(kind, "valid") for kind in DO} | {(kind, "invalid") for kind in DO.keys() - computed}
+
+
+def test_the_guide_explains_every_kind_of_vector() -> None:
+    guide = (ROOT / "spec/README.md").read_text("utf-8")
+    assert not [kind for kind in DO if f"`{kind}`" not in guide]
