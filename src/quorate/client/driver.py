@@ -6,6 +6,9 @@ process that dies meanwhile, asks the same question again and no lineage breaks.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
 from quorate.client.discovery import Target, targets
 from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
@@ -19,13 +22,36 @@ from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, Answer
 from quorate.core.trust import Anchor, Question, accept_answer, refusal_error
 from quorate.errors import FileAccessError, HostUnreachableError, QuorateError
 
-__all__ = ["Driver"]
+__all__ = ["Accept", "Ask", "Attempt", "Driver"]
 
 PATIENCE_S = 20.0  # for another process's attempt, which lasts 15 s with one host at the most
 
 
+Accept = Callable[[Answer, Question, Anchor, int], Lease | Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One question to one host, at `now_s` by this machine's clock."""
+
+    target: Target
+    request: ActivationRequest
+    now_s: int
+
+
+Attempt = Generator[Ask, Answer, QuorateError | None]
+"""An attempt in steps: each `Ask` it gives wants the host's answer sent, or the transport's error thrown, into it. It
+returns why it did not go well, or None. Closed in the middle, it is a process that died there."""
+
+_Asking = Generator[Ask, Answer, tuple[Standing, QuorateError | None]]
+
+
 class Driver:
-    """Makes the attempts of one installation."""
+    """Makes the attempts of one installation.
+
+    Args:
+        accept: how an answer is verified; a simulation of a large fleet hands in a cheaper proof of the same.
+    """
 
     def __init__(
         self,
@@ -36,6 +62,7 @@ class Driver:
         events: ClientEventLog,
         clock: Clock,
         entropy: Entropy,
+        accept: Accept = accept_answer,
     ) -> None:
         self._keeper = keeper
         self._anchor = anchor
@@ -44,6 +71,7 @@ class Driver:
         self._events = events
         self._clock = clock
         self._entropy = entropy
+        self._accept = accept
 
     def attempt_now(self) -> QuorateError | None:
         """Ask, whenever it is due. Why it did not go well, or None.
@@ -61,9 +89,9 @@ class Driver:
                 if waited and standing.state.attempts != before:
                     outcome = standing.state.outcome
                     return None if outcome is None else outcome.error()
-                return self._attempt(standing, unwritable=None)
+                return self._run(self._attempt(standing, unwritable=None))
         except FileAccessError as fault:
-            return self._attempt(self._keeper.standing(self._clock.now_s()), unwritable=fault)
+            return self._run(self._attempt(self._keeper.standing(self._clock.now_s()), unwritable=fault))
 
     def attempt_if_due(self) -> QuorateError | None:
         """Ask when it is time to. None when it was not, or when it went well.
@@ -74,6 +102,10 @@ class Driver:
         Raises:
             StateInUseError, FileAccessError: as said; nothing was asked.
         """
+        return self._run(self.steps_if_due())
+
+    def steps_if_due(self) -> Attempt:
+        """`attempt_if_due`, step by step, for whoever carries the questions himself; raises the same."""
         policy = self._anchor.product.policy
         now_s = self._clock.now_s()
         if self._keeper.is_unsaved:
@@ -84,18 +116,33 @@ class Driver:
             standing = self._keeper.standing(now_s, is_locked=True)
             if standing.next_attempt_s(now_s, policy) > now_s:
                 return None
-            return self._attempt(standing, unwritable=None, may_postpone=True)
+            return (yield from self._attempt(standing, unwritable=None, may_postpone=True))
+
+    def _run(self, attempt: Attempt) -> QuorateError | None:
+        """Carry the questions over the network, until the attempt is over."""
+        try:
+            ask = next(attempt)
+            while True:  # bounded: an attempt asks `TARGETS_MAX` hosts at most
+                try:
+                    answer = self._transport.activate(ask.target, ask.request, ask.now_s)
+                except QuorateError as error:
+                    ask = attempt.throw(error)
+                else:
+                    ask = attempt.send(answer)
+        except StopIteration as end:
+            outcome: QuorateError | None = end.value
+            return outcome
 
     def _attempt(
         self, standing: Standing, *, unwritable: FileAccessError | None, may_postpone: bool = False
-    ) -> QuorateError | None:
+    ) -> Attempt:
         now_s = self._clock.now_s()
         standing = Standing(standing.state.asking(self._entropy), standing.lease, standing.proven_s)
         unwritable = self._keep(standing, unwritable)
         try:
             if unwritable is not None and may_postpone and standing.lease is not None:
                 raise unwritable  # a new lease would be lost with this process, and the one on disk be superseded
-            standing, refusal = self._ask_all(standing, now_s)
+            standing, refusal = yield from self._ask_all(standing, now_s)
         except QuorateError as error:
             state = standing.state.unanswered(error, now_s, self._chance(), self._anchor.product.policy)
             self._keep(Standing(state, standing.lease, standing.proven_s), unwritable)
@@ -103,7 +150,7 @@ class Driver:
         unwritable = self._keep(standing, unwritable)
         return refusal or unwritable
 
-    def _ask_all(self, standing: Standing, now_s: int) -> tuple[Standing, QuorateError | None]:
+    def _ask_all(self, standing: Standing, now_s: int) -> _Asking:
         """The targets in their order, until one gives a verified answer; with the refusal, if it is one.
 
         Raises:
@@ -118,23 +165,23 @@ class Driver:
         telling: QuorateError | None = None
         for target in asked:
             try:
-                return self._ask(standing, target, now_s)
+                return (yield from self._ask(standing, target, now_s))
             except HostUnreachableError as error:
                 unreachable.append(str(error.values["tried"]))
             except QuorateError as error:
                 telling = telling or error
         raise telling or HostUnreachableError(tried="; ".join(unreachable), port=asked[0].port)
 
-    def _ask(self, standing: Standing, target: Target, now_s: int) -> tuple[Standing, QuorateError | None]:
+    def _ask(self, standing: Standing, target: Target, now_s: int) -> _Asking:
         question = Question(standing.state.cmid, standing.state.edition, standing.state.nonce or "")
         try:
-            answer = self._transport.activate(target, self._request(standing, question, now_s), now_s)
+            answer = yield Ask(target, self._request(standing, question, now_s), now_s)
         except QuorateError as error:
             self._log_sent(standing, str(target), now_s, error)
             raise
         self._log_sent(standing, str(target), now_s, None)
         try:
-            said = accept_answer(answer, question, self._anchor, now_s)
+            said = self._accept(answer, question, self._anchor, now_s)
         except QuorateError as error:
             self._log_received(standing, target, now_s, None, error)
             raise

@@ -8,10 +8,9 @@ lives in this process's memory.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from quorate.client.filelock import FileLock
 from quorate.client.identity import Machine
 from quorate.client.leasefile import FileIdentity, LeaseFile
 from quorate.client.standing import Standing
@@ -35,9 +34,12 @@ from quorate.errors import (
     StateMissingError,
 )
 
-__all__ = ["Keeper"]
+__all__ = ["CheckStored", "Keeper"]
 
 SEEN_EVERY_S = HOUR_S  # a quarter of the usual clock tolerance
+
+
+CheckStored = Callable[[str, str, Question, Anchor], Lease]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Keeper:
 
     Args:
         edition: the one the application demands; None: the one in the record, or else the product's first.
+        check: how a stored lease is verified; a simulation of a large fleet hands in a cheaper proof of the same.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Keeper:
         machine: Machine,
         clock: Clock,
         entropy: Entropy,
+        check: CheckStored = check_stored_lease,
     ) -> None:
         self._file = file
         self._anchor = anchor
@@ -68,7 +72,8 @@ class Keeper:
         self._machine = machine
         self._clock = clock
         self._entropy = entropy
-        self._lock = FileLock(file.lock_path, clock)
+        self._check = check
+        self._lock = file.lock(clock)
         self._read: _Read | None = None
         self._seen_s = 0  # the newest time this machine's clock has shown, and the newest noted on disk
         self._noted_s = 0
@@ -199,7 +204,7 @@ class Keeper:
             return None
         question = Question(state.cmid, state.edition, state.lease_nonce)
         try:
-            return check_stored_lease(state.lease, state.host_certificate, question, self._anchor)
+            return self._check(state.lease, state.host_certificate, question, self._anchor)
         except AnswerMismatchError as fault:
             raise LeaseForeignError(field=fault.values["field"]) from None
 

@@ -15,6 +15,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from quorate.client.filelock import FileLock
+from quorate.clock import Clock
 from quorate.errors import FileAccessError
 
 __all__ = ["FileIdentity", "LeaseFile"]
@@ -45,6 +47,10 @@ class LeaseFile:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+    def lock(self, clock: Clock) -> FileLock:
+        """What keeps two processes from changing the record at once."""
+        return FileLock(self.lock_path, clock)
 
     def prepare(self) -> None:
         """Make the folder.

@@ -40,7 +40,7 @@ from quorate.errors import (
     QuorateError,
 )
 
-__all__ = ["Transport", "TransportSettings"]
+__all__ = ["Transport", "TransportSettings", "read_answer"]
 
 PATH = "/v1/activate"
 RETRY_AFTER_S_MAX = 86_400  # an unsigned word must not silence a client for longer than a day
@@ -96,7 +96,7 @@ class Transport:
             raise _not_ours(target, "it does not speak HTTP") from None
         except (OSError, HTTPError) as fault:
             raise _unreachable(target, _reason(fault)) from None
-        return _read_answer(target, status, headers, body, now_s)
+        return read_answer(target, status, headers, body, now_s)
 
     def _exchange(self, target: Target, body: bytes) -> tuple[int, dict[str, str], bytes]:
         with contextlib.closing(self._connection(target)) as connection:
@@ -181,7 +181,12 @@ def _bounded_body(response: BaseHTTPResponse) -> bytes:
     return b"".join(parts)
 
 
-def _read_answer(target: Target, status: int, headers: dict[str, str], body: bytes, now_s: int) -> Answer:
+def read_answer(target: Target, status: int, headers: dict[str, str], body: bytes, now_s: int) -> Answer:
+    """What a response says: the answer in it, or the fault that it reports. Raises as `Transport.activate`.
+
+    Args:
+        headers: by their lower-case names.
+    """
     if len(body) > ANSWER_BYTES_MAX:
         raise _not_ours(target, f"its answer is longer than {ANSWER_BYTES_MAX} bytes")
     if status == 200:

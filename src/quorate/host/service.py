@@ -7,6 +7,7 @@ that is not activated, or whose certificate ended, counts nobody (S1).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -35,8 +36,8 @@ from quorate.errors import (
 from quorate.host.config import Limits, Settings
 from quorate.host.keyring import Credentials
 from quorate.host.speaker import Speaker
-from quorate.host.store.store import Arrived, Store
-from quorate.host.writer import AnswerWriter
+from quorate.host.store.store import BATCH_MAX, Arrived, Store
+from quorate.host.writer import AnswerWriter, Outcome, Question
 
 __all__ = ["ActivationService"]
 
@@ -89,6 +90,33 @@ class ActivationService:
             HostBusyError, HostStoppingError, StoreUnavailableError: not now.
             InternalFaultError: our own mistake.
         """
+        return await self._writer.submit(self.receive(body, address))
+
+    def activate_all(self, requests: Sequence[tuple[bytes, str]]) -> list[Outcome]:
+        """As `activate` for several bodies and addresses that came at one moment, on this thread, without a loop: the
+        way in for a world in virtual time (`quorate.sim`). The writer must not have been started.
+
+        Returns:
+            For each its `Answer` as bytes, or the fault; at most `BATCH_MAX` of them share one transaction.
+        """
+        told: list[Outcome | Question] = []
+        for body, address in requests:
+            try:
+                told.append(self.receive(body, address))
+            except QuorateError as fault:
+                told.append(fault)
+        heard = [each for each in told if isinstance(each, Question)]
+        outcomes = iter(
+            [
+                outcome
+                for first in range(0, len(heard), BATCH_MAX)
+                for outcome in self._writer.outcomes(heard[first : first + BATCH_MAX])
+            ]
+        )
+        return [next(outcomes) if isinstance(each, Question) else each for each in told]
+
+    def receive(self, body: bytes, address: str) -> Question:
+        """The request in `body`, ready to be decided; raises as `activate` does before anything is counted."""
         request = decode_request(body)
         now_s = self._clock.now_s()
         try:
@@ -98,8 +126,7 @@ class ActivationService:
             raise
         verdict = refuse_unheard(request, speaker.covered(request.edition), now_s)
         group = speaker.group_of(request.edition) if isinstance(verdict, Decided) else ""
-        arrived = Arrived(request, address, verdict, group)
-        return await self._writer.submit(arrived, speaker, self.settings.intervals)
+        return Question(Arrived(request, address, verdict, group), speaker, self.settings.intervals)
 
     async def probe(self, body: bytes) -> bytes:
         """The `ProbeResult`: what `activate` would say now. Counts nobody, writes nothing.

@@ -31,13 +31,15 @@ from quorate.host.config import Limits
 from quorate.host.speaker import Speaker
 from quorate.host.store.store import BATCH_MAX, Arrived, Store
 
-__all__ = ["AnswerWriter", "BatchObserver", "Chore"]
+__all__ = ["AnswerWriter", "BatchObserver", "Chore", "Outcome", "Question"]
 
 EVENTS_WAITING_MAX = 256  # events that belong to no request; what is more is left to the log
 _IDLE_S = 1.0  # how often an idle writer looks whether a chore is due or a broken store is mended
 _CHORE_PAUSE_S = 0.01
 
-_Outcome = bytes | QuorateError
+Outcome = bytes | QuorateError
+"""A signed answer, or the fault that the client is told instead."""
+
 _MENDED = "store-checked"
 
 
@@ -62,10 +64,17 @@ class Chore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class Question:
+    """One request, who answers it, and the intervals that the answer carries."""
+
     arrived: Arrived
     speaker: Speaker
     intervals: Intervals
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    question: Question
     future: asyncio.Future[bytes]
     since_s: float
 
@@ -111,7 +120,7 @@ class AnswerWriter:
         """Requests that wait for their turn, the batch in flight not counted."""
         return len(self._queue)
 
-    def submit(self, arrived: Arrived, speaker: Speaker, intervals: Intervals) -> asyncio.Future[bytes]:
+    def submit(self, question: Question) -> asyncio.Future[bytes]:
         """The answer to one request, when it is on disk. Call it on the loop's own thread.
 
         Raises:
@@ -125,7 +134,7 @@ class AnswerWriter:
         if len(self._queue) >= self._limits.waiting_max:
             raise HostBusyError(waiting=len(self._queue), retry_after_s=self._limits.retry_after_s)
         future: asyncio.Future[bytes] = self._loop.create_future()
-        waiting = _Waiting(arrived, speaker, intervals, future, self._loop.time())
+        waiting = _Waiting(question, future, self._loop.time())
         with self._wake:
             self._queue.append(waiting)
             if not self._in_flight:  # a busy writer looks by itself
@@ -175,10 +184,17 @@ class AnswerWriter:
             elif self._is_stopping and not self._queue:
                 self._guarded(self._write_events)
                 return
-            self._guarded(self._write_events)
-            if self.fault is not None and not batch:
-                self._guarded(self._try_store)
-            chore_follows = bool(self._guarded(self._chore.step))
+            chore_follows = self.rest(is_idle=not batch)
+
+    def rest(self, *, is_idle: bool) -> bool:
+        """What is done between two batches: one short step; whether another one follows at once. Never raises.
+
+        Only the thread that writes calls it, or whoever takes its place (`quorate.sim`, which knows no threads).
+        """
+        self._guarded(self._write_events)
+        if self.fault is not None and is_idle:
+            self._guarded(self._try_store)
+        return bool(self._guarded(self._chore.step))
 
     def _take(self, timeout_s: float) -> Sequence[_Waiting]:
         """All that waits, up to a full batch; nothing when the time is up."""
@@ -193,7 +209,7 @@ class AnswerWriter:
         return batch
 
     def _answer(self, batch: Sequence[_Waiting]) -> None:
-        outcomes = self._outcomes(batch)
+        outcomes = self.outcomes([each.question for each in batch])
         assert self._loop is not None, "start() comes first"  # noqa: S101  (our own mistake only)
         pairs = [(each.future, outcome) for each, outcome in zip(batch, outcomes, strict=True)]
         try:
@@ -201,8 +217,11 @@ class AnswerWriter:
         except RuntimeError:  # the loop ended before us: nobody waits any more
             self._log.warning("answers_without_taker", answers=len(pairs))
 
-    def _outcomes(self, batch: Sequence[_Waiting]) -> list[_Outcome]:
-        """What each of the batch is told. Never raises."""
+    def outcomes(self, batch: Sequence[Question]) -> list[Outcome]:
+        """What each of the batch is told: decided and on disk, then signed. Never raises.
+
+        Called by whom `rest` is.
+        """
         started_s = self._clock.monotonic_s()
         try:
             decided = self._store.decide([each.arrived for each in batch], self._clock.now_s())
@@ -214,17 +233,17 @@ class AnswerWriter:
             if len(batch) == 1:
                 return [InternalFaultError()]
             # One request that we cannot handle must not cost the others their answer.
-            return [outcome for each in batch for outcome in self._outcomes([each])]
+            return [outcome for each in batch for outcome in self.outcomes([each])]
         seconds = self._clock.monotonic_s() - started_s
         self._store_works()
-        outcomes = [self._say(each, verdict) for each, verdict in zip(batch, decided, strict=True)]
+        outcomes: list[Outcome] = [self._say(each, verdict) for each, verdict in zip(batch, decided, strict=True)]
         self._observer.batch_done(Counter(verdict.code or "ACTIVATED" for verdict in decided), seconds)
         return outcomes
 
-    def _say(self, waiting: _Waiting, decided: Decided) -> _Outcome:
-        arrived = waiting.arrived
+    def _say(self, question: Question, decided: Decided) -> Outcome:
+        arrived = question.arrived
         try:
-            return waiting.speaker.say(arrived.request, arrived.verdict, decided, waiting.intervals)
+            return question.speaker.say(arrived.request, arrived.verdict, decided, question.intervals)
         except Exception:  # noqa: BLE001  (as above, and the others of the batch get their answers)
             self._log.exception("signing_failed", cmid=arrived.request.cmid)
             return InternalFaultError()
@@ -266,7 +285,7 @@ class AnswerWriter:
             self.fault = None
 
 
-def _resolve(pairs: Sequence[tuple[asyncio.Future[bytes], _Outcome]]) -> None:
+def _resolve(pairs: Sequence[tuple[asyncio.Future[bytes], Outcome]]) -> None:
     """On the loop's thread: every waiting request gets its answer. Who has gone away is passed over."""
     for future, outcome in pairs:
         if future.done():

@@ -56,15 +56,20 @@ _REASONS = {
 
 
 class Database:
-    """The file and its connections. Closing it lets go of all of them."""
+    """The file and its connections. Closing it lets go of all of them.
 
-    def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+    Args:
+        is_durable: False only where no power cut can be (`quorate.sim`): a commit then does not wait for the disk.
+    """
+
+    def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S, *, is_durable: bool = True) -> None:
         self.path = path
-        self._writer = _engine(path, "BEGIN IMMEDIATE", _WRITER_PRAGMAS, 1, busy_timeout_s)
+        pragmas = _WRITER_PRAGMAS if is_durable else (*_WRITER_PRAGMAS, "PRAGMA synchronous=OFF")
+        self._writer = _engine(path, "BEGIN IMMEDIATE", pragmas, 1, busy_timeout_s)
         self._reader = _engine(path, "BEGIN", ("PRAGMA query_only=ON",), READERS_MAX, busy_timeout_s)
 
     @classmethod
-    def create(cls, path: Path) -> Database:
+    def create(cls, path: Path, *, is_durable: bool = True) -> Database:
         """A new, empty database, readable by its owner alone. It appears under its name complete or not at all.
 
         Raises:
@@ -89,10 +94,10 @@ class Database:
             raise FileAccessError(path=path, reason=fault.strerror) from None
         finally:
             unfinished.unlink(missing_ok=True)
-        return cls(path)
+        return cls(path, is_durable=is_durable)
 
     @classmethod
-    def open(cls, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+    def open(cls, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S, *, is_durable: bool = True) -> Database:
         """The database, brought up to date in one transaction.
 
         Raises:
@@ -107,7 +112,7 @@ class Database:
             raise FileAccessError(path=path, reason="it is not a database")
         scripts = ScriptDirectory(str(_MIGRATIONS))
         known = scripts.get_current_head()
-        opened = cls(path, busy_timeout_s)
+        opened = cls(path, busy_timeout_s, is_durable=is_durable)
         try:
             with opened.reading() as connection:
                 found = MigrationContext.configure(connection).get_current_revision()

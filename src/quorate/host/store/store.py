@@ -40,14 +40,14 @@ class Store:
         self._statements = Statements(database.dialect)
 
     @classmethod
-    def create(cls, path: Path) -> Store:
+    def create(cls, path: Path, *, is_durable: bool = True) -> Store:
         """A new, empty store at `path`; raises as `Database.create`."""
-        return cls(Database.create(path))
+        return cls(Database.create(path, is_durable=is_durable))
 
     @classmethod
-    def open(cls, path: Path) -> Store:
+    def open(cls, path: Path, *, is_durable: bool = True) -> Store:
         """The store at `path`, brought up to date; raises as `Database.open`."""
-        return cls(Database.open(path))
+        return cls(Database.open(path, is_durable=is_durable))
 
     def close(self) -> None:
         """Let go of the file."""
