@@ -38,8 +38,8 @@ EXTRAS = {
     "client": (),
     "publisher": ("publisher",),
     "host": ("host",),
-    "sim": ("publisher", "host"),
-    "cli": ("cli", "publisher", "host"),
+    "sim": ("publisher", "host", "sim"),
+    "cli": ("cli", "publisher", "host", "sim"),
     "__main__": (),
 }
 
