@@ -29,6 +29,7 @@ StateDir = Annotated[
 ]
 
 EXIT_FAILED, EXIT_REFUSED = 1, 3
+PIPE_WIDTH = 1000
 
 
 class Output:
@@ -37,7 +38,8 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self._words = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._data = Console(highlight=False, soft_wrap=True)
+        # Into a pipe or a file a row is one line, however long: `quorate host clients | grep PC7`.
+        self._data = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
     def say(self, words: str) -> None:
         """A sentence to the person; never data."""

@@ -19,6 +19,7 @@ from quorate.core.decision import Asked, Decided
 from quorate.core.events import HostEvent, RequestHandled
 from quorate.core.messages import encode
 from quorate.core.policy import Threshold
+from quorate.errors import CountInsufficientError
 from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes, counts_of, keys_of
 from quorate.host.store.database import Database
 from quorate.host.store.reports import Reports
@@ -149,7 +150,8 @@ def _write(connection: Connection, statements: Statements, work: Batch) -> None:
     statements.insert_events.run(connection, [_event_row(event) for event in work.events])
     counted = Counter[str](event.status.value for event in work.events)
     counted["total"] = len(work.events)
-    counted["failed"] = sum(event.code is not None for event in work.events)
+    # As Microsoft counts: failed is what the host could not serve. Too small a count is an answer, and asking counted.
+    counted["failed"] = sum(event.code not in (None, CountInsufficientError.code) for event in work.events)
     statements.count_up.run(connection, [(name, n) for name, n in sorted(counted.items()) if n])
 
 
