@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,8 +36,8 @@ class FileMemory:
     def get(self) -> str | None:
         return self._path.read_text() if self._path.exists() else None
 
-    def set(self, text: str) -> None:
-        self._path.write_text(text)
+    def change(self, edit: Callable[[str | None], str]) -> None:
+        self._path.write_text(edit(self.get()))
 
 
 @contextmanager

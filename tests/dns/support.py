@@ -45,8 +45,8 @@ class TextMemory:
     def get(self) -> str | None:
         return self.text
 
-    def set(self, text: str) -> None:
-        self.text = text
+    def change(self, edit: Callable[[str | None], str]) -> None:
+        self.text = edit(self.text)
 
 
 def resolver_at(*servers: NameServer) -> dns.resolver.Resolver:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -116,7 +116,7 @@ def test_switched_off_it_publishes_nothing_by_itself(bind: NameServer, world: Wo
 
 
 def test_a_spoilt_memory_does_not_keep_it_from_publishing(bind: NameServer, world: World) -> None:
-    world.memory.set("{not json")
+    world.memory.text = "{not json"
     (result,) = world.publisher(world.settings()).publish()
     assert result.error is None
     assert dig(bind, NAME) == [OURS]
@@ -129,7 +129,7 @@ def test_a_full_disk_and_an_odd_fault_are_failures_of_that_domain_only(world: Wo
         def get(self) -> str | None:
             return None
 
-        def set(self, text: str) -> None:
+        def change(self, edit: Callable[[str | None], str]) -> None:
             raise self.fault
 
     disk = FullDisk()

@@ -138,7 +138,6 @@ def test_a_domain_taken_off_the_list_is_withdrawn_from(bind: NameServer, world: 
 def test_after_a_crash_in_between_the_old_port_is_still_removed(bind: NameServer, world: World) -> None:
     publisher = world.publisher(world.settings(key=key_text()))
     publisher.publish()
-    world.memory.set(world.memory.text or "")
     # The server is away while the port changes twice: nothing is forgotten.
     away = ServerAddress("127.0.0.1", free_port())
     for port in ("1700", "1701"):
@@ -152,10 +151,12 @@ def test_after_a_crash_in_between_the_old_port_is_still_removed(bind: NameServer
 def test_a_stop_withdraws_only_when_told_to(bind: NameServer, world: World) -> None:
     publisher = world.publisher(world.settings(key=key_text()))
     publisher.publish()
-    assert publisher.stop() == ()
+    publisher.stop()
+    publisher.run()
     assert dig(bind, NAME) == [OURS]
     removed = world.publisher(world.settings({"dns-withdraw-on-stop": "on"}, key=key_text()))
     removed.stop()
+    removed.run()
     assert dig(bind, NAME) == []
 
 

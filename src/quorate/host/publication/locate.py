@@ -7,6 +7,7 @@ parent zone's server is recognised before anything is sent to it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import dns.exception
@@ -63,15 +64,21 @@ class Names:
     """Questions to the resolver and to single name servers, each with a bound in time.
 
     Args:
-        resolver: how this machine resolves names.
+        resolver: how this machine resolves names; or what makes one, called for each question, so that a host that
+            was started before its network, or moved to another, follows the machine's DNS settings.
         port: of name servers that are found by their SOA record.
         timeout_s: for one exchange with one server; finding a zone may take twice that.
     """
 
     def __init__(
-        self, resolver: dns.resolver.Resolver, clock: Clock, *, port: int = 53, timeout_s: float = 5.0
+        self,
+        resolver: dns.resolver.Resolver | Callable[[], dns.resolver.Resolver],
+        clock: Clock,
+        *,
+        port: int = 53,
+        timeout_s: float = 5.0,
     ) -> None:
-        self._resolver = resolver
+        self._source = resolver
         self._clock = clock
         self._port = port
         self._timeout_s = timeout_s
@@ -125,7 +132,7 @@ class Names:
     def is_own(self, primary: Primary, host: str) -> bool | None:
         """Whether `host` is the machine at the primary's address; None when that cannot be found out."""
         try:
-            return primary.address[0] in self._resolver.resolve_name(host, lifetime=2 * self._timeout_s).addresses()
+            return primary.address[0] in self._resolver().resolve_name(host, lifetime=2 * self._timeout_s).addresses()
         except dns.exception.DNSException:
             return None
 
@@ -141,7 +148,7 @@ class Names:
         reason = "no A and no AAAA record"
         for kind in ("A", "AAAA"):
             try:
-                answer = self._resolver.resolve(target, kind, lifetime=2 * self._timeout_s, search=False)
+                answer = self._resolver().resolve(target, kind, lifetime=2 * self._timeout_s, search=False)
             except dns.resolver.NXDOMAIN:
                 reason = "the name does not exist"
                 continue
@@ -164,23 +171,26 @@ class Names:
             DnsServerFailureError: it could not be found out.
         """
         try:
-            answer = self._resolver.resolve(name, "SRV", lifetime=2 * self._timeout_s, search=False)
+            answer = self._resolver().resolve(name, "SRV", lifetime=2 * self._timeout_s, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return ()
         except dns.exception.DNSException as fault:
             raise DnsServerFailureError(reason=str(fault).rstrip(": ")) from None
         return _records(answer.response, name)
 
+    def _resolver(self) -> dns.resolver.Resolver:
+        return self._source if isinstance(self._source, dns.resolver.Resolver) else self._source()
+
     def _soa_server(self, name: str) -> str:
         owner = dns.name.from_text(name)
         domain = dns.name.Name(owner.labels[2:])
         lifetime = 2 * self._timeout_s
         try:
-            zone = dns.resolver.zone_for_name(owner, resolver=self._resolver, lifetime=lifetime)
+            zone = dns.resolver.zone_for_name(owner, resolver=self._resolver(), lifetime=lifetime)
             if len(zone) <= 2 and zone != domain:
                 # The root, or a top level domain: only its emptiness was found. Nothing is ever sent there unasked.
                 raise DnsZoneNotFoundError(name=name.rstrip("."), reason=f"{domain} does not exist in DNS")
-            soa = self._resolver.resolve(zone, "SOA", lifetime=lifetime, search=False)
+            soa = self._resolver().resolve(zone, "SOA", lifetime=lifetime, search=False)
         except dns.exception.DNSException as fault:
             raise DnsZoneNotFoundError(name=name.rstrip("."), reason=str(fault)) from None
         return str(soa[0].mname.to_text(True)).lower()
@@ -189,7 +199,7 @@ class Names:
         if dns.inet.is_address(server):
             return [server]
         try:
-            found = self._resolver.resolve_name(server, lifetime=2 * self._timeout_s)
+            found = self._resolver().resolve_name(server, lifetime=2 * self._timeout_s)
         except dns.exception.DNSException as fault:
             raise DnsServerUnreachableError(server=server, tried=f"it has no address ({fault})") from None
         return list(found.addresses())[:ADDRESSES_MAX]

@@ -27,7 +27,7 @@ from quorate.errors import (
 from quorate.host.publication.gss import negotiate
 from quorate.host.publication.locate import Names, Primary
 from quorate.host.publication.record import SrvRecord, decode_records, encode_records
-from quorate.host.publication.settings import PublicationSettings
+from quorate.host.publication.settings import PublicationSettings, TsigKey
 from quorate.host.publication.signature import Signature
 from quorate.host.publication.update import apply_change
 
@@ -40,11 +40,15 @@ UNSPECIFIED = 0x80004005  # E_FAIL: Windows' own number for a failure that has n
 
 
 class Memory(Protocol):
-    """A text that outlives the process: the host's settings table."""
+    """A text that outlives the process: a row of the host's settings table, which a command may change as well."""
 
-    def get(self) -> str | None: ...
+    def get(self) -> str | None:
+        """What is remembered."""
+        ...
 
-    def set(self, text: str) -> None: ...
+    def change(self, edit: Callable[[str | None], str]) -> None:
+        """Replace it by what `edit` makes of it, with nobody in between; on disk when this returns."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ class DnsPublisher:
         names: how to find and ask name servers.
         memory: remembers what was published.
         record_event: takes each event.
+        on_results: takes all results of one round, and when the next round is (seconds since 1970; None: not known).
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class DnsPublisher:
         clock: Clock,
         entropy: Entropy,
         record_event: Callable[[HostEvent], object],
+        on_results: Callable[[tuple[DomainResult, ...], int | None], object] = lambda results, next_s: None,
     ) -> None:
         self._settings = settings
         self._names = names
@@ -95,6 +101,7 @@ class DnsPublisher:
         self._clock = clock
         self._entropy = entropy
         self._record_event = record_event
+        self._on_results = on_results
         self._changing = threading.Lock()
         self._wake = threading.Event()
         self._is_stopping = False
@@ -114,37 +121,65 @@ class DnsPublisher:
             self._due_s, self._retry_s = self._clock.monotonic_s(), RETRY_FIRST_S
             self._wake.set()
 
-    def run(self) -> None:
-        """Publish when it is due, until `stop`: the body of a thread of the service."""
+    def run(self, latest: Callable[[], PublicationSettings] | None = None) -> None:
+        """Publish when it is due, until `stop`; then withdraw if the setting says so. The body of a thread.
+
+        Args:
+            latest: what is to be published now, asked whenever this wakes; it may take its time.
+        """
         while not self._is_stopping:
+            if latest is not None:
+                self.apply(latest())
             self.publish_if_due()
             left_s = self._due_s - self._clock.monotonic_s() if self._settings.enabled else REFRESH_S
             self._clock.wait(self._wake, max(left_s, 1.0))
             self._wake.clear()
+        if self._settings.enabled and self._settings.withdraw_on_stop:
+            self.withdraw()
 
-    def stop(self, *, withdraw: bool | None = None) -> tuple[DomainResult, ...]:
-        """End `run`; take the records away when told to, else when the setting says so."""
+    def wake(self) -> None:
+        """Let `run` ask for the latest settings now. Returns at once."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End `run`. Returns at once."""
         self._is_stopping = True
         self._wake.set()
-        return self.withdraw() if (self._settings.withdraw_on_stop if withdraw is None else withdraw) else ()
 
     def publish_if_due(self) -> tuple[DomainResult, ...]:
         """Publish, if publishing is on (S28) and a day has passed, or something changed, or a retry is due."""
         if self._is_stopping or not self._settings.enabled or self._clock.monotonic_s() < self._due_s:
             return ()
         settings = self._settings
-        results = self.publish()
+        results = self._publish()
         if settings is not self._settings:
-            return results  # changed meanwhile: it stays due
-        if any(each.error is not None for each in results):
+            wait_s = 0  # changed meanwhile: it stays due
+        elif any(each.error is not None for each in results):
             wait_s, self._retry_s = self._retry_s, min(2 * self._retry_s, REFRESH_S)
         else:
             wait_s, self._retry_s = REFRESH_S, RETRY_FIRST_S
-        self._due_s = self._clock.monotonic_s() + wait_s
+        if wait_s:
+            self._due_s = self._clock.monotonic_s() + wait_s
+        self._on_results(results, self._now() + wait_s)
         return results
 
     def publish(self) -> tuple[DomainResult, ...]:
         """Make every record stand now, one result for each; whether publishing is on or not."""
+        results = self._publish()
+        self._on_results(results, None)
+        return results
+
+    def withdraw(self) -> tuple[DomainResult, ...]:
+        """Take away every record that is published or was, one result for each name. Other hosts' records stay."""
+        with self._changing:
+            settings = self._settings
+            with contextlib.suppress(QuorateError):  # without a name of our own there is what is remembered
+                self._remember(*(record for _, record in settings.records()))
+            self._results = results = tuple(self._withdraw_names(settings, lambda _: True, {}))
+        self._on_results(results, None)
+        return results
+
+    def _publish(self) -> tuple[DomainResult, ...]:
         with self._changing:
             settings = self._settings
             signatures: dict[str, Signature] = {}
@@ -157,15 +192,6 @@ class DnsPublisher:
             kept = {record.name for _, record in wanted}
             results += self._withdraw_names(settings, lambda name: name not in kept, signatures)
             self._results = tuple(results)
-            return self._results
-
-    def withdraw(self) -> tuple[DomainResult, ...]:
-        """Take away every record that is published or was, one result for each name. Other hosts' records stay."""
-        with self._changing:
-            settings = self._settings
-            wanted = settings.records() if settings.target.count(".") >= 2 else ()
-            self._remember(*(record for _, record in wanted))
-            self._results = tuple(self._withdraw_names(settings, lambda _: True, {}))
             return self._results
 
     def _publish_one(
@@ -238,6 +264,9 @@ class DnsPublisher:
     ) -> Signature:
         if settings.tsig_key is not None:
             return Signature("TSIG", settings.tsig_key.name, settings.tsig_key.key)
+        if settings.tsig_key_file is not None:
+            key = TsigKey.read(settings.tsig_key_file)
+            return Signature("TSIG", key.name, key.key)
         if settings.keytab is not None:
             return self._negotiated(settings.keytab, primary, signatures)
         return Signature()
@@ -265,31 +294,41 @@ class DnsPublisher:
         return result
 
     def _remembered(self) -> list[SrvRecord]:
-        text = self._memory.get()
-        try:
-            return list(decode_records(text)) if text else []
-        except MalformedError:
-            return []  # spoilt by hand, or by a newer version: publishing goes on, old values wait for `dns check`
+        return _decoded(self._memory.get())
 
     def _remember(self, *records: SrvRecord) -> None:
-        known = self._remembered()
-        for record in records:
-            same_name = [each for each in known if each.name == record.name and not each.same_value(record)]
-            others = [each for each in known if each.name != record.name]
-            known = [*others, *same_name[1 - REMEMBERED_PER_NAME :], record]
-        self._save(known)
+        def edit(text: str | None) -> str:
+            known = _decoded(text)
+            for record in records:
+                same_name = [each for each in known if each.name == record.name and not each.same_value(record)]
+                others = [each for each in known if each.name != record.name]
+                known = [*others, *same_name[1 - REMEMBERED_PER_NAME :], record]
+            return encode_records(tuple(known))
+
+        self._change_memory(edit)
 
     def _forget(self, records: Sequence[SrvRecord]) -> None:
         gone = {(each.name, each.value) for each in records}
-        self._save([each for each in self._remembered() if (each.name, each.value) not in gone])
 
-    def _save(self, records: Sequence[SrvRecord]) -> None:
-        text = encode_records(tuple(records))
-        if text != (self._memory.get() or "[]"):
-            self._memory.set(text)
+        def edit(text: str | None) -> str:
+            return encode_records(tuple(each for each in _decoded(text) if (each.name, each.value) not in gone))
+
+        self._change_memory(edit)
+
+    def _change_memory(self, edit: Callable[[str | None], str]) -> None:
+        text = self._memory.get()
+        if edit(text) != (text or "[]"):  # most rounds change nothing and need not wait for the disk
+            self._memory.change(edit)
 
     def _now(self) -> int:
         return self._clock.now_s()
+
+
+def _decoded(text: str | None) -> list[SrvRecord]:
+    try:
+        return list(decode_records(text)) if text else []
+    except MalformedError:
+        return []  # spoilt by hand, or by a newer version: publishing goes on, old values wait for `dns check`
 
 
 def _named(fault: Exception) -> QuorateError:

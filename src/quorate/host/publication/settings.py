@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dns.exception
@@ -18,7 +18,7 @@ import dns.inet
 import dns.name
 import dns.tsig
 
-from quorate.errors import DnsHostNameNotQualifiedError, InvalidSettingError
+from quorate.errors import DnsHostNameNotQualifiedError, InvalidSettingError, QuorateError
 from quorate.host.files import read_secret
 from quorate.host.publication.record import SrvRecord, full_name
 
@@ -68,6 +68,7 @@ class ServerAddress:
         return cls(host, int(port))
 
     def __str__(self) -> str:
+        """As `parse` takes it."""
         host = self.host.rstrip(".")
         return host if self.port == 53 else f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
@@ -148,9 +149,11 @@ class PublicationSettings:
         enabled: S28, on by default.
         server: the server to update; None means the one in the zone's SOA record.
         tsig_key: sign updates with this shared secret.
+        tsig_key_file: the same, read from this file whenever it is used: a key that was exchanged is the new one.
         keytab: sign updates with GSS-TSIG, as the computer whose key is in this file.
         machine_keytab: tried when neither is set and an unsigned update is refused (a domain member has one).
         withdraw_on_stop: take the record away at a clean stop. Off for restarts, on when the service is removed.
+        fault: why nothing can be published with these; `records` raises it.
     """
 
     target: str
@@ -161,17 +164,18 @@ class PublicationSettings:
     enabled: bool = True
     server: ServerAddress | None = None
     tsig_key: TsigKey | None = None
+    tsig_key_file: Path | None = None
     keytab: Path | None = None
     machine_keytab: Path | None = None
     withdraw_on_stop: bool = False
+    fault: QuorateError | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         _check_number("port", self.port, 1, 65_535)
         _check_number("dns-ttl", self.ttl, 60, 604_800)
-        if self.tsig_key is not None and self.keytab is not None:
+        if (self.tsig_key or self.tsig_key_file) is not None and self.keytab is not None:
             raise _invalid("dns-keytab", "a TSIG key is set as well", "Set one of dns-tsig-key and dns-keytab.")
-        if len(self.domains) > DOMAINS_MAX or len({each.name for each in self.domains}) != len(self.domains):
-            raise _invalid("dns-domains", "a domain stands twice, or there are too many", f"At most {DOMAINS_MAX}.")
+        _check_domains(self.domains)
         if not 1 <= len(self.services) <= SERVICES_MAX or not all(_SERVICE.match(each) for each in self.services):
             raise _invalid("service", f"{', '.join(self.services)}", "A label such as _quorate._tcp, 16 at most.")
 
@@ -191,7 +195,7 @@ class PublicationSettings:
                 made all the same (a service must start), and `records` says what is missing.
 
         Raises:
-            InvalidSettingError, FilePermissionsError, FileAccessError: with the setting's name.
+            InvalidSettingError: with the setting's name. Files are not read here, but when they are used.
         """
         text = {**DEFAULTS, **{name: value for name, value in values.items() if value != ""}}
         try:
@@ -211,7 +215,7 @@ class PublicationSettings:
             ttl=_number("dns-ttl", text["dns-ttl"], 60, 604_800),
             enabled=_switch("dns-publishing", text["dns-publishing"]),
             server=ServerAddress.parse(text["dns-server"]) if text["dns-server"] else None,
-            tsig_key=TsigKey.read(Path(text["dns-tsig-key"])) if text["dns-tsig-key"] else None,
+            tsig_key_file=Path(text["dns-tsig-key"]) if text["dns-tsig-key"] else None,
             keytab=Path(text["dns-keytab"]) if text["dns-keytab"] else None,
             machine_keytab=machine_keytab,
             withdraw_on_stop=_switch("dns-withdraw-on-stop", text["dns-withdraw-on-stop"]),
@@ -222,7 +226,10 @@ class PublicationSettings:
 
         Raises:
             DnsHostNameNotQualifiedError: the host's name has no domain in it.
+            QuorateError: the `fault` that these settings have.
         """
+        if self.fault is not None:
+            raise self.fault
         if self.target.count(".") < 2:
             raise DnsHostNameNotQualifiedError(target=self.target.rstrip("."))
         return tuple(
@@ -275,10 +282,16 @@ def parse_domains(text: str) -> tuple[Domain, ...]:
             raise _invalid("dns-domains", str(fault), _DOMAIN_HELP) from None
         priority, weight = (_number("dns-domains", number, 0, 65_535) for number in (*numbers, "0", "0")[:2])
         domains.append(Domain(full, priority, weight))
+    _check_domains(domains)
     return tuple(domains)
 
 
 _DOMAIN_HELP = "`domain` or `domain, priority, weight`, entries between semicolons or on lines of their own."
+
+
+def _check_domains(domains: Sequence[Domain]) -> None:
+    if len(domains) > DOMAINS_MAX or len({each.name for each in domains}) != len(domains):
+        raise _invalid("dns-domains", "a domain stands twice, or there are too many", f"At most {DOMAINS_MAX}.")
 
 
 def _number(name: str, text: str, low: int, high: int) -> int:
