@@ -735,6 +735,49 @@ class GssapiNotInstalledError(DnsPublicationError):
     hint_template = "pip install 'quorate[ad]' (needs gcc and the Kerberos headers: apt install gcc libkrb5-dev)"
 
 
+# --- the firewall and the service manager of this machine ------------------------------------------------------------
+
+
+class FirewallNeedsRootError(QuorateError):
+    code = "FIREWALL_NEEDS_ROOT"
+    template = "only root may change this machine's firewall; nothing was changed"
+    hint_template = "sudo {command} (or hand what `quorate host firewall` shows to whoever may)"
+
+
+class FirewallFailedError(QuorateError):
+    """A firewall's own program did not do what it was asked; several say so only in their words."""
+
+    code = "FIREWALL_FAILED"
+    template = "{tool} failed: {reason}"
+    hint_template = (
+        "The command was: {command}. What was done before it can be seen with `quorate host firewall`, and taken back "
+        "with `quorate host firewall --disable`."
+    )
+
+
+class ServiceNeedsRootError(QuorateError):
+    code = "SERVICE_NEEDS_ROOT"
+    template = "only root may install or remove a service of this machine; nothing was changed"
+    hint_template = "sudo {command} (with --dry-run it is only shown)"
+
+
+class ServiceProgramHiddenError(QuorateError):
+    """The program is where only its owner can go, and a service runs as another user."""
+
+    code = "SERVICE_PROGRAM_HIDDEN"
+    template = "a service could not run {program}: {reason}"
+    hint_template = (
+        "Install Quorate where every user may read it: python3 -m venv /opt/quorate && "
+        "/opt/quorate/bin/pip install 'quorate[{extra}]', then call /opt/quorate/bin/quorate."
+    )
+
+
+class ServiceManagerError(QuorateError):
+    code = "SERVICE_MANAGER_FAILED"
+    template = "{command} failed: {reason}"
+    hint_template = "The unit files are written. See `systemctl status` and the journal, then run it again."
+
+
 def _tree(root: type[QuorateError]) -> list[type[QuorateError]]:
     return [root, *(below for child in root.__subclasses__() for below in _tree(child))]
 

@@ -17,6 +17,7 @@ import structlog
 import typer
 import uvloop
 
+from quorate.cli.host_firewall import firewall_command
 from quorate.cli.hostlog import LogFormat, configure_log
 from quorate.cli.hoststatus import shown_address, status_lines
 from quorate.cli.output import JsonFlag, Output, StateDir
@@ -27,6 +28,7 @@ from quorate.errors import MalformedError, OutputExistsError
 from quorate.host.administration import Administration
 from quorate.host.config import RULES, StatePaths, state_dir
 from quorate.host.files import read_file, write_new_file
+from quorate.host.process import running_host
 from quorate.host.serve import HostServer, run_until_signalled
 from quorate.host.views import ClientView
 
@@ -302,6 +304,18 @@ def set_(
     output = Output(as_json)
     with _open(folder) as host:
         output.facts(host.set_settings({name: None if value == "default" else value}))
+
+
+# --- the machine around it -------------------------------------------------------------------------------------------
+
+
+def _port_of(folder: Path | None) -> tuple[int, int | None]:
+    with _open(folder) as host:
+        running = running_host(host.paths)
+        return host.settings().port, None if running is None else running.port
+
+
+app.command("firewall", epilog="Example: quorate host firewall --enable")(firewall_command(_port_of))
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
