@@ -141,6 +141,15 @@ class HostStoppingError(RefusedError):
     hint_template = "Wait; the client does so by itself."
 
 
+class PublisherUnavailableError(QuorateError):
+    """Something failed on the publisher's side; its log has the rest."""
+
+    code = "PUBLISHER_UNAVAILABLE"
+    http_status = 503
+    template = "the publisher's activation service cannot answer now; retry in {retry_after_s} s"
+    hint_template = "Try again later. If it stays, tell the publisher; a request file can be confirmed by mail."
+
+
 class InternalFaultError(QuorateError):
     code = "INTERNAL_FAULT"
     http_status = 500
@@ -240,7 +249,11 @@ class DnsNameDoesNotExistError(QuorateError):
     code = "DNS_NAME_DOES_NOT_EXIST"
     hresult = 0x8007232B
     template = "no KMS host is known: {reason}"
-    hint_template = "Point this client at a host: `quorate client set-host NAME[:PORT]`."
+    hint_template = (
+        "Let the host publish itself (on the host: `quorate host dns publish`) or add the record by hand (`quorate host "
+        "dns record` prints it); or point this client at a host: `quorate client set-host NAME[:PORT]`. Every step: "
+        "`quorate client discover --explain`."
+    )
 
 
 class DnsServerFailureError(QuorateError):
@@ -248,6 +261,12 @@ class DnsServerFailureError(QuorateError):
     hresult = 0x8007232A
     template = "the name server failed: {reason}"
     hint_template = "Check this machine's DNS settings and the name server."
+
+
+class MdnsNotInstalledError(QuorateError):
+    code = "MDNS_NOT_INSTALLED"
+    template = "looking on the local link (mDNS) needs the Python package zeroconf, which is not installed"
+    hint_template = "pip install 'quorate[mdns]'; or do without: `quorate client set-mdns off`."
 
 
 class HostUnreachableError(QuorateError):
@@ -354,7 +373,7 @@ class HostRevokedError(TrustError):
     code = "HOST_REVOKED"
     http_status = 403
     template = "KMS host {host_id} was revoked by the publisher: {reason}"
-    hint_template = "Ask the publisher for a new host key."
+    hint_template = "Ask the publisher. A host that may come back is set up anew, with a new host key."
 
 
 class LeaseInvalidError(TrustError):
@@ -726,6 +745,15 @@ class KerberosServerUnknownError(KerberosError):
     template = "the realm knows no service DNS/{server}: {reason}"
     hint_template = (
         "Set the name server by its full name, as its SOA record has it: `quorate host set dns-server NAME`."
+    )
+
+
+class MdnsAnnouncementError(QuorateError):
+    code = "MDNS_NOT_ANNOUNCED"
+    template = "this host could not be announced by multicast DNS: {reason}"
+    hint_template = (
+        "It needs the Python package zeroconf (pip install 'quorate[mdns]') and an IPv4 network that lets multicast "
+        "through (UDP 5353). Or do without: `quorate host set mdns off`."
     )
 
 

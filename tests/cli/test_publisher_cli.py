@@ -120,6 +120,7 @@ def test_every_answer_has_a_json_shape(quorate: Terminal) -> None:
     assert "product_key" not in key
     (host,) = [json.loads(line) for line in quorate.well("list", "hosts", "--json").out.splitlines()]
     assert (host["host_id"], host["machine"], host["activations"]) == (confirmed["host_id"], "kms1", 1)
+    assert (host["status"], host["revoked_reason"]) == ("active", None)
     assert host["certificate_expires_s"] == confirmed["expires_s"]
     summary = quorate.well("list", "--json").json()
     assert (summary["products"], summary["host_keys"], summary["hosts"]) == (["acme-cad"], 1, 1)
@@ -209,6 +210,15 @@ def test_the_limits_of_a_key_are_told_with_their_numbers(acme: Terminal) -> None
         ["product", "bury"],
         ["list", "things"],
         ["confirm", "a.req"],
+        ["confirm", "a.req", "--qr", "--json"],
+        ["confirm", "a.req", "--qr-file", "a.gif"],
+        ["revoke"],
+        ["revoke", "--reason", "x"],
+        ["revoke", "--host", "abcd"],
+        ["revoke", "--host", "abcd", "--serial", "abcd", "--reason", "x"],
+        ["revoke", "--host", "abcd", "--reason", "x", "--since", "yesterday"],
+        ["rotate", "--drop-old", "--finish"],
+        ["serve", "--port", "70000"],
         ["host-key", "issue", "--customer", "Contoso"],
         ["host-key", "issue", "--customer", "Contoso", "--group", "acme", "--hosts", "0"],
         ["host-key", "issue", "--customer", "Contoso", "--group", "acme", "--hosts", "six"],
@@ -230,7 +240,12 @@ def test_misuse_ends_with_two(acme: Terminal, words: list[str]) -> None:
         (["product", "show", "acme"], "Known: acme-cad."),
         (["product", "add", "nothing.toml"], "no such file"),
         (["confirm", "nothing.req", "-o", "a.cert"], "no such file"),
-        (["confirm", "product.toml", "-o", "a.cert"], "not a compact JWS"),
+        (["confirm", "product.toml", "-o", "a.cert"], "there is no document in this text"),
+        (["revoke", "--host", "abcd", "--reason", "x"], "see quorate publisher list hosts"),
+        (["revoke", "--host-key", "abcd", "--reason", "x", "--since", "2999-01-01"], "that time has not come"),
+        (["rotate", "--finish"], "no old key is left to drop"),
+        (["serve", "--address", "192.0.2.1"], "--insecure-http"),
+        (["serve", "--tls-cert", "c.pem"], "--tls-key"),
         (["confirm", "state/products/acme-cad.product", "-o", "a.cert"], "this is a product+jwt"),
     ],
     ids=str,
@@ -253,6 +268,9 @@ def test_a_failure_ends_with_one_and_tells_the_way_on(acme: Terminal, words: lis
         ["host-key"],
         ["host-key", "issue"],
         ["confirm"],
+        ["revoke"],
+        ["rotate"],
+        ["serve"],
         ["list"],
     ],
     ids=" ".join,

@@ -167,6 +167,12 @@ def test_wrapped_anywhere_and_quoted_it_is_the_same(seed: int, width: int, quote
     assert dearmored("".join(f"{quote}{piece}\r\n" for piece in broken if piece), HOST_REQUEST) == REQUEST
 
 
+@given(number=st.integers(0, 10**9), mishap=st.sampled_from(sorted(MISHAPS)))
+def test_any_request_survives_any_mishap(number: int, mishap: str) -> None:
+    token = sign(HOST_REQUEST, WORLD.host_request(machine=f"kms{number}"), WORLD.host_key)
+    assert dearmored(MISHAPS[mishap](armored(token)), HOST_REQUEST) == token
+
+
 @given(at=st.integers(0, len(TEXT) - 1), letter=st.sampled_from("ABCxyz019+/.#"))
 def test_one_wrong_letter_never_gives_another_document(at: int, letter: str) -> None:
     changed = TEXT[:at] + letter + TEXT[at + 1 :]

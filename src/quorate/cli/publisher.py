@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +11,29 @@ import msgspec
 import typer
 
 from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.publisher_common import (
+    PassphraseFile,
+    RootPassphraseFile,
+    ask_passphrase,
+    counted,
+    end_of,
+    home_of,
+    minute,
+    open_publisher,
+)
+from quorate.cli.publisher_list import key_facts, list_
+from quorate.cli.publisher_trust import revoke, rotate, serve
+from quorate.cli.qr import QrFileOption, QrFlag, show_qr
 from quorate.clock import SystemClock, SystemEntropy
+from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, ProductFile, read, typ_of
 from quorate.core.policy import DAY_S, MachineClass
-from quorate.errors import MalformedError, OutputExistsError
-from quorate.publisher.config import passphrase, state_dir
+from quorate.errors import FileAccessError, OutputExistsError
+from quorate.publisher.config import root_passphrase
 from quorate.publisher.files import read_bounded, write_output, write_whole
 from quorate.publisher.issue import Book, Publisher
-from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT, HostEntry, HostKey
-from quorate.publisher.vault import key_path, require_absent, require_present
+from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT
+from quorate.publisher.vault import key_path, require_absent, root_path
 
 __all__ = ["app"]
 
@@ -45,49 +56,44 @@ host_key_app = typer.Typer(
 app.add_typer(product_app, name="product")
 app.add_typer(host_key_app, name="host-key")
 
-PassphraseFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--passphrase-file",
-        envvar="QUORATE_PASSPHRASE_FILE",
-        help="File whose first line opens the signing key. Without it: QUORATE_PASSPHRASE, or you are asked.",
-        show_default=False,
-    ),
-]
-
 _SHORT_PASSPHRASE = 12  # characters; below that, somebody who copies the key file may guess it
-
-
-class Listed(StrEnum):
-    """What `list` can list."""
-
-    HOST_KEYS = "host-keys"
-    HOSTS = "hosts"
 
 
 @app.command(epilog='Example: quorate publisher init --name "Acme Software"')
 def init(
     name: Annotated[str, typer.Option("--name", help="Your name, as it stands in everything you sign.")],
+    offline_root: Annotated[
+        bool,
+        typer.Option("--offline-root", help="Make a root key too, to be kept elsewhere; it alone exchanges keys."),
+    ] = False,
+    root_passphrase_file: RootPassphraseFile = None,
     passphrase_file: PassphraseFile = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Become a publisher: make the signing key (an encrypted file) and publisher.jwks."""
     output = Output(as_json)
-    home = require_absent(_home(folder))
-    secret = _passphrase(home, passphrase_file, is_new=True)
-    publisher = Publisher.create(home, name, secret, SystemClock(), SystemEntropy())
-    output.facts(
-        {
-            "publisher": publisher.name,
-            "kid": next(iter(publisher.verify_keys.by_kid)),
-            "key": str(key_path(home)),
-            "jwks": str(publisher.jwks_path),
-        },
-        {"publisher": "publisher", "key": "signing key", "jwks": "public keys"},
-    )
+    home = require_absent(home_of(folder))
+    secret = ask_passphrase(home, passphrase_file, is_new=True)
+    root = root_path(home)
+    root_secret = root_passphrase(root, root_passphrase_file, os.environ, secret) if offline_root else None
+    publisher = Publisher.create(home, name, secret, SystemClock(), SystemEntropy(), root_passphrase=root_secret)
+    facts = {
+        "publisher": publisher.name,
+        "kid": next(iter(publisher.verify_keys.by_kid)),
+        "key": str(key_path(home)),
+        "jwks": str(publisher.jwks_path),
+        **({"root_key": str(root)} if offline_root else {}),
+    }
+    labels = {"publisher": "publisher", "key": "signing key", "jwks": "public keys", "root_key": "root key"}
+    output.facts(facts, labels)
     if len(secret) < _SHORT_PASSPHRASE:
         output.say(f"note: the passphrase has only {len(secret)} characters; who copies the key file may guess it.")
+    if offline_root:
+        output.say(
+            f"Move {root.name} to a safe place outside this machine, twice. It is needed for `quorate publisher rotate "
+            "--root-key FILE` only; who steals this machine's key can then not exchange the keys."
+        )
     output.say(
         f"Back up {home} and remember the passphrase: both together are needed, and neither can be made again.\n"
         "publisher.jwks ships with your software. Next: quorate publisher product add product.toml"
@@ -106,7 +112,7 @@ def product_add(
 ) -> None:
     """Sign a product and print the path of the signed file. Adding it again signs it anew."""
     output = Output(as_json)
-    publisher = _open(folder, passphrase_file)
+    publisher = open_publisher(folder, passphrase_file)
     if output_file is not None:
         _check_place_for_product(output_file)
     before = {product.product: product for product in publisher.products()}
@@ -123,7 +129,7 @@ def product_add(
     else:
         print(shown)
     if replaced is not None:
-        output.say(f"{product.product} was here already (signed {_time(replaced.issued_s)}); it is signed anew.")
+        output.say(f"{product.product} was here already (signed {minute(replaced.issued_s)}); it is signed anew.")
         if replaced.group != product.group:
             output.say(
                 f"note: its group was {replaced.group} and is {product.group}; host keys for {replaced.group} alone "
@@ -138,7 +144,7 @@ def product_show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what a signed product says. Asks for no passphrase."""
-    book = Book(_home(folder))
+    book = Book(home_of(folder))
     product = book.product(product_id)
     if as_json:
         Output(as_json).facts(msgspec.to_builtins(product))
@@ -169,16 +175,17 @@ def host_key_issue(
 ) -> None:
     """Make a host key for a customer and print it. It is shown this once."""
     output = Output(as_json)
-    expires_s = None if expires is None else _end_of(expires)
-    publisher = _open(folder, passphrase_file)
+    expires_s = None if expires is None else end_of(expires, "--expires")
+    publisher = open_publisher(folder, passphrase_file)
     product_key = publisher.issue_host_key(customer, group, hosts, activations, expires_s)
     entry = next(each for each in publisher.host_keys() if each.key_id == product_key.key_id)
     if as_json:
-        output.facts({"product_key": product_key.text, **_key_facts(entry, SystemClock().now_s())})
+        output.facts({"product_key": product_key.text, **key_facts(entry, SystemClock().now_s())})
     else:
         print(product_key.text)
     output.say(
-        f"For {customer}: {', '.join(entry.groups)}; {_count(hosts, 'host')}, {_count(activations, 'activation')} each"
+        f"For {customer}: {', '.join(entry.groups)}; {counted(hosts, 'host')}, "
+        f"{counted(activations, 'activation')} each"
         f"{'' if expires is None else f', until {expires} UTC'}. "
         "Keep the key now: it is not stored and will not be shown again."
     )
@@ -186,104 +193,83 @@ def host_key_issue(
 
 @app.command(epilog="Example: quorate publisher confirm contoso.req -o contoso.cert")
 def confirm(
-    request_file: Annotated[Path, typer.Argument(help="The host's request file.", metavar="REQUEST.req")],
-    output_file: Annotated[Path, typer.Option("-o", "--output", help="Write the host's certificate here.")],
+    request_file: Annotated[
+        Path,
+        typer.Argument(help="The host's request: a file, a saved mail, or - for text on stdin.", metavar="REQUEST"),
+    ],
+    output_file: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Write the host's certificate here.", show_default=False),
+    ] = None,
+    as_text: Annotated[bool, typer.Option("--text", help="Print the certificate as text for a mail.")] = False,
+    as_qr: QrFlag = False,
+    qr_file: QrFileOption = None,
     passphrase_file: PassphraseFile = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Answer a host's request file with its certificate. The same file again gives the same answer, free of charge."""
+    """Answer a host's request with its certificate. The same request again gets the same answer, free of charge."""
     output = Output(as_json)
-    token = _token(request_file)
-    publisher = _open(folder, passphrase_file)
+    if output_file is None and qr_file is None and not (as_text or as_qr):
+        raise typer.BadParameter("say where the certificate goes: -o FILE, --text, --qr, --qr-file FILE")
+    if as_json and as_qr:
+        raise typer.BadParameter("a QR code on the terminal is for people: use --qr-file with --json")
+    token = dearmored(text_of(_asked(request_file)), HOST_REQUEST)
+    publisher = open_publisher(folder, passphrase_file)
     answer = publisher.confirm(token)
     certificate = read(HOST_CERTIFICATE, answer, publisher.verify_keys)
-    write_output(output_file, answer.encode("ascii") + b"\n")
-    output.facts(
-        {
-            "certificate": str(output_file),
-            "host_id": certificate.host_id,
-            "customer": certificate.customer,
-            "groups": list(certificate.groups),
-            "serial": certificate.serial,
-            "key_id": certificate.key_id,
-            "issued_s": certificate.issued_s,
-            "expires_s": certificate.expires_s,
-            "expires": _time(certificate.expires_s),
-        },
-        {
-            "certificate": "certificate",
-            "host_id": "host id",
-            "customer": "customer",
-            "groups": "product groups",
-            "expires": "expires",
-        },
-    )
-    output.say(f"Next, on the host: quorate host activate --confirmation {output_file.name}")
-
-
-@app.command("list", epilog="Example: quorate publisher list host-keys")
-def list_(
-    what: Annotated[Listed | None, typer.Argument(help="Without it: a summary of both.", show_default=False)] = None,
-    folder: StateDir = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """List host keys or hosts. Asks for no passphrase."""
-    output = Output(as_json)
-    book = Book(_home(folder))
-    now_s = SystemClock().now_s()
-    if what is Listed.HOST_KEYS:
-        columns = {
-            "key_id": "KEY ID", "last_five": "ENDS IN", "customer": "CUSTOMER", "groups": "GROUPS",
-            "hosts_shown": "HOSTS", "activations_max": "ACTIVATIONS EACH", "issued": "ISSUED", "expires": "EXPIRES",
-            "status": "STATUS",
-        }  # fmt: skip
-        keys = (_key_facts(key, now_s) for key in book.host_keys())
-        output.rows(keys if as_json else [{**facts, **_key_shown(facts)} for facts in keys], columns)
-    elif what is Listed.HOSTS:
-        columns = {
-            "host_id": "HOST ID", "machine": "MACHINE", "customer": "CUSTOMER", "last_five": "KEY ENDS IN",
-            "activations_shown": "ACTIVATIONS", "first": "FIRST", "last": "LAST", "expires": "CERTIFICATE UNTIL",
-        }  # fmt: skip
-        hosts = (_host_facts(host) for host in book.hosts())
-        output.rows(hosts if as_json else [{**facts, **_host_shown(facts)} for facts in hosts], columns)
+    if output_file is not None:
+        write_output(output_file, answer.encode("ascii") + b"\n")
+    facts = {
+        "certificate": None if output_file is None else str(output_file),
+        "host_id": certificate.host_id,
+        "customer": certificate.customer,
+        "groups": list(certificate.groups),
+        "serial": certificate.serial,
+        "key_id": certificate.key_id,
+        "issued_s": certificate.issued_s,
+        "expires_s": certificate.expires_s,
+        "expires": minute(certificate.expires_s),
+    }
+    labels = {
+        "certificate": "certificate",
+        "host_id": "host id",
+        "customer": "customer",
+        "groups": "product groups",
+        "expires": "expires",
+    }
+    if as_json:
+        output.facts({**facts, **({"text": armored(answer)} if as_text else {})})
+    elif as_text:  # nothing else, so that it can be piped into a mail
+        print(armored(answer), end="")
     else:
-        _summary(output, book, now_s)
+        output.facts(facts, labels)
+    if as_qr or qr_file is not None:
+        show_qr(answer, "the certificate", qr_file, on_terminal=as_qr)
+    name = "FILE" if output_file is None else output_file.name
+    output.say(f"Next, on the host: quorate host activate --confirmation {name}")
+    if publisher.trust.version > 1:
+        output.say(f"Send {publisher.trust_path} along: a host that was set up before must follow to the newest keys.")
 
 
-def _summary(output: Output, book: Book, now_s: int) -> None:
-    totals = book.totals()
-    statuses = [key.status(now_s) for key in book.host_keys()]
-    output.facts(
-        {
-            "products": [product.product for product in book.products()],
-            "host_keys": totals.host_keys,
-            **{f"host_keys_{name.replace(' ', '_')}": statuses.count(name) for name in HostKey.STATUSES},
-            "hosts": totals.hosts,
-            "certificates": totals.certificates,
-        }
-    )
+app.command("list", epilog="Example: quorate publisher list host-keys")(list_)
+app.command(epilog='Example: quorate publisher revoke --host 6f1c2b3a --reason "sold with its disk"')(revoke)
+app.command(epilog="Example: quorate publisher rotate")(rotate)
+app.command(epilog="Example: quorate publisher serve --address :: --tls-cert fullchain.pem --tls-key privkey.pem")(
+    serve
+)
 
 
-def _home(folder: Path | None) -> Path:
-    return state_dir(folder, os.environ, os.geteuid())
-
-
-def _open(folder: Path | None, passphrase_file: Path | None) -> Publisher:
-    home = require_present(_home(folder))  # before anybody is asked for a passphrase
-    return Publisher.open(home, _passphrase(home, passphrase_file), SystemClock(), SystemEntropy())
-
-
-def _passphrase(home: Path, file: Path | None, *, is_new: bool = False) -> str:
-    ask = getpass.getpass if sys.stdin.isatty() else None
-    return passphrase(key_path(home), file, os.environ, ask, is_new=is_new)
-
-
-def _token(path: Path) -> str:
-    try:
-        return read_bounded(path, HOST_REQUEST.bytes_max + 2).decode("ascii").strip()
-    except UnicodeDecodeError:
-        raise MalformedError(what=str(path), reason="it is not a host's request file") from None
+def _asked(path: Path) -> bytes:
+    """A request file, or what is typed or piped in, at most as long as a mail may be."""
+    if str(path) != "-":
+        return read_bounded(path, TEXT_BYTES_MAX)
+    if sys.stdin.isatty():
+        sys.stderr.write("Paste the request, then press Ctrl-D.\n")
+    data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
+    if len(data) > TEXT_BYTES_MAX:
+        raise FileAccessError(path="stdin", reason=f"it has more than {TEXT_BYTES_MAX} bytes, so it is something else")
+    return data
 
 
 def _check_place_for_product(path: Path) -> Path:
@@ -293,14 +279,6 @@ def _check_place_for_product(path: Path) -> Path:
         if typ_of(content) != PRODUCT.typ:
             raise OutputExistsError(path=path)
     return path
-
-
-def _end_of(day: str) -> int:
-    try:
-        last = date.fromisoformat(day)
-        return int(datetime(last.year, last.month, last.day, tzinfo=UTC).timestamp()) + DAY_S
-    except ValueError:
-        raise typer.BadParameter(f"{day!r} is no date such as 2030-12-31", param_hint="--expires") from None
 
 
 def _product_facts(product: ProductFile, path: Path) -> dict[str, Any]:
@@ -314,7 +292,7 @@ def _product_facts(product: ProductFile, path: Path) -> dict[str, Any]:
         "product": product.product,
         "name": product.name,
         "publisher": product.publisher,
-        "signed": _time(product.issued_s),
+        "signed": minute(product.issued_s),
         "file": str(path),
         "group": product.group,
         "covers": product.covers or None,
@@ -322,64 +300,11 @@ def _product_facts(product: ProductFile, path: Path) -> dict[str, Any]:
         "editions": [f"{each.id} ({each.machine_class.value}: {each.name})" for each in product.editions],
         "profile": policy.profile,
         **thresholds,
-        "activation lasts": _count(policy.activation_validity_s // DAY_S, "day"),
-        "ephemeral lasts": _count(policy.ephemeral_validity_s // DAY_S, "day"),
-        "count window": _count(policy.count_window_s // DAY_S, "day"),
-        "initial grace": _count(policy.initial_grace_s // DAY_S, "day"),
-        "additional grace": _count(policy.additional_grace_s // DAY_S, "day"),
-        "clock tolerance": _count(policy.clock_tolerance_s // 60, "minute"),
+        "activation lasts": counted(policy.activation_validity_s // DAY_S, "day"),
+        "ephemeral lasts": counted(policy.ephemeral_validity_s // DAY_S, "day"),
+        "count window": counted(policy.count_window_s // DAY_S, "day"),
+        "initial grace": counted(policy.initial_grace_s // DAY_S, "day"),
+        "additional grace": counted(policy.additional_grace_s // DAY_S, "day"),
+        "clock tolerance": counted(policy.clock_tolerance_s // 60, "minute"),
         "rearm limit": policy.rearm_limit,
     }
-
-
-def _key_facts(key: HostKey, now_s: int) -> dict[str, Any]:
-    return {
-        "key_id": key.key_id,
-        "last_five": key.last_five,
-        "customer": key.customer,
-        "groups": list(key.groups),
-        "hosts_used": key.hosts_used,
-        "hosts_max": key.hosts_max,
-        "activations_max": key.activations_max,
-        "issued_s": key.issued_s,
-        "expires_s": key.expires_s,
-        "status": key.status(now_s),
-        "blocked_reason": key.blocked_reason,
-    }
-
-
-def _key_shown(facts: dict[str, Any]) -> dict[str, str]:
-    return {
-        "hosts_shown": f"{facts['hosts_used']} of {facts['hosts_max']}",
-        "issued": _day(facts["issued_s"]),
-        "expires": "never" if facts["expires_s"] is None else _last_day(facts["expires_s"]),
-    }
-
-
-def _host_facts(host: HostEntry) -> dict[str, Any]:
-    return msgspec.to_builtins(host)  # type: ignore[no-any-return]  # a dataclass becomes a dict
-
-
-def _host_shown(facts: dict[str, Any]) -> dict[str, str]:
-    return {
-        "activations_shown": f"{facts['activations']} of {facts['activations_max']}",
-        "first": _day(facts["first_s"]),
-        "last": _day(facts["last_s"]),
-        "expires": _last_day(facts["certificate_expires_s"]),
-    }
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _day(time_s: int) -> str:
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d}"
-
-
-def _last_day(end_s: int) -> str:
-    return f"{datetime.fromtimestamp(end_s, UTC) - timedelta(seconds=1):%Y-%m-%d}"
-
-
-def _time(time_s: int) -> str:
-    return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d %H:%M} UTC"

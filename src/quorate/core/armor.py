@@ -133,7 +133,7 @@ def _token(body: str, kind: DocumentKind[Any]) -> str:
     if found is None:
         raise TextDamagedError(what=kind.what, reason="there are foreign characters in it, or its checksum is missing")
     token = found[1].translate(_FROM_MAIL)
-    if found[2].translate(_FROM_MAIL) != _checksum(token):
+    if found[2] != _checksum(token):
         raise TextDamagedError(what=kind.what, reason="its content does not fit its checksum")
     return token
 

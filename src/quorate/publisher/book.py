@@ -77,12 +77,17 @@ class Book:
 
     def hosts_certified_before(self, now_s: int) -> list[HostCertificate]:
         """The certificates in force, the last one of each host, that were not signed by the newest key: what ends, or
-        has ended, where the older keys are dropped."""
+        has ended, where the older keys are dropped. Without those that are revoked anyway."""
         newest = next(key for key in self.trust.keys if key.role != "root")  # it stands first (`rotation`)
         kid = newest.key().thumbprint()
         older = VerifyKeys({each: key for each, key in self.trust.for_memory().by_kid.items() if each != kid})
+        revoked = {entry.id for entry in self.revoked()}
         found = []
         for token in self.ledger.newest_certificates(now_s):
             with suppress(UnknownPublisherError):  # signed by the newest key
                 found.append(read(HOST_CERTIFICATE, token, older))
-        return found
+        return [
+            each
+            for each in found
+            if not revoked & {each.host_id, each.key_id, each.serial, each.jwk.key().thumbprint()}
+        ]

@@ -38,7 +38,7 @@ from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT, HostKey
 from quorate.publisher.product import parse_source
 from quorate.publisher.rotation import RootKey, Rotation, Step, exchange
 from quorate.publisher.shelf import groups_below, known_groups
-from quorate.publisher.vault import Vault, create_vault, open_vault, require_absent
+from quorate.publisher.vault import Vault, create_vault, open_vault, require_absent, require_present
 
 __all__ = ["CERTIFICATE_S", "Book", "Publisher"]
 
@@ -110,7 +110,10 @@ class Publisher(Book):
             FilePermissionsError: its folder, key or ledger is open to others.
             MalformedError, SchemaNewerError, FileAccessError: a file is damaged, too new, or missing.
         """
-        publisher = cls(state_dir, open_vault(state_dir, passphrase), clock, entropy)
+        require_present(state_dir)
+        with Ledger.open(state_dir / "ledger.db").alone():  # nobody exchanges the keys meanwhile
+            vault = open_vault(state_dir, passphrase)
+        publisher = cls(state_dir, vault, clock, entropy)
         publisher._settle()
         return publisher
 
@@ -236,17 +239,10 @@ class Publisher(Book):
         with self.ledger.alone():
             vault = open_vault(self.state_dir, passphrase)  # as it is now: another process may have exchanged it
             rotation = exchange(self.state_dir, vault, step, passphrase, root, self._clock.now_s(), self._entropy)
-        self.reload(passphrase)
-        return rotation
-
-    def reload(self, passphrase: str) -> None:
-        """Take up what another process changed: the keys. (The ledger is read anew for every question.)
-
-        Errors as `open`.
-        """
-        self._vault = open_vault(self.state_dir, passphrase)
+            self._vault = open_vault(self.state_dir, passphrase)
         self._look_up()
         self._settle()
+        return rotation
 
     def _settle(self) -> None:
         """What is signed is signed by the newest key, and the list that is given out is the one in the ledger."""

@@ -7,7 +7,7 @@ signed anew) is done by whoever opens the publisher next. Nobody needs the old p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -38,7 +38,7 @@ class RootKey:
     """Where the root key is for a moment, and what opens it."""
 
     path: Path
-    passphrase: str
+    passphrase: str = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,19 @@ class Table:
             raise self.error(key, "has a line break or another control character in it", "Write it in one line.")
         return value
 
+    def has(self, key: str) -> bool:
+        """Whether the key stands there."""
+        return key in self._values
+
+    def prose(self, key: str, length_max: int) -> str:
+        """A text of several lines, which may be missing."""
+        value = self._value(key, '"""..."""', "")
+        if not isinstance(value, str):
+            raise self.error(key, f"must be a text, not {_kind(value)}", f'Write {key} = """...""".')
+        if len(value) > length_max:
+            raise self.error(key, f"has {len(value)} characters", f"At most {length_max} are allowed.")
+        return value.strip()
+
     def slug(self, key: str, example: str) -> str:
         """An id: a-z, 0-9, dot, dash, underscore; at most 64."""
         return self._slug(key, self.text(key, example), example)

@@ -1,0 +1,219 @@
+"""`quorate publisher revoke`, `rotate`, `serve`: taking trust back, moving it to another key, giving it out online."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.publisher_common import (
+    PassphraseFile,
+    RootPassphraseFile,
+    ask_passphrase,
+    counted,
+    home_of,
+    minute,
+    moment,
+    open_publisher,
+)
+from quorate.clock import SystemClock, SystemEntropy
+from quorate.publisher.activation_api import Desk, activation_application
+from quorate.publisher.blocklist import Kind
+from quorate.publisher.config import root_passphrase
+from quorate.publisher.issue import Publisher
+from quorate.publisher.limiter import PER_MINUTE_DEFAULT, RateLimiter
+from quorate.publisher.rotation import RootKey, Step
+from quorate.publisher.serve import PORT_DEFAULT, listen, run_until_signalled
+from quorate.publisher.vault import require_present, root_path
+
+__all__ = ["revoke", "rotate", "serve"]
+
+_HOSTS_SHOWN_MAX = 20
+
+
+def revoke(
+    host_key: Annotated[
+        str | None,
+        typer.Option("--host-key", help="A host key: its id or the beginning of it, its last five, or the key itself."),
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="A host, by its id or the beginning of it.")] = None,
+    serial: Annotated[str | None, typer.Option("--serial", help="One certificate, by its serial.")] = None,
+    signing_key: Annotated[
+        str | None, typer.Option("--signing-key", help="A host's signing key that has leaked, by its thumbprint.")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why; shown to everybody who meets the host.", show_default=False)
+    ] = "",
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="Void from this day or moment on (UTC), such as 2026-11-01.", show_default="now"),
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Take trust back: what a host signs from then on is void. Writes publisher.revocations, which hosts carry on."""
+    output = Output(as_json)
+    typed = {Kind.HOST_KEY: host_key, Kind.HOST: host, Kind.CERTIFICATE: serial, Kind.SIGNING_KEY: signing_key}
+    named = [(kind, name) for kind, name in typed.items() if name is not None]
+    if len(named) != 1:
+        raise typer.BadParameter("name one of --host-key, --host, --serial, --signing-key")
+    if not reason:
+        raise typer.BadParameter("say why", param_hint="--reason")
+    since_s = None if since is None else moment(since, "--since")
+    publisher = open_publisher(folder, passphrase_file)
+    outcome = publisher.revoke(*named[0], reason, since_s)
+    entry = outcome.entry
+    facts: dict[str, Any] = msgspec.to_builtins(entry)
+    path = str(publisher.revocations_path)
+    output.facts(
+        {
+            **facts,
+            "since": minute(entry.since_s),
+            "number": outcome.number,
+            "changed": outcome.is_changed,
+            "path": path,
+        },
+        {"kind": "revoked", "id": "id", "since": "void since", "reason": "reason", "number": "list", "path": "file"},
+    )
+    if not outcome.is_changed:
+        output.say("That was revoked already; nothing was changed.")
+        return
+    output.say(
+        f"Hosts take list {outcome.number} from `quorate publisher serve`; give the file to those that are not online. "
+        f"Leases given before {minute(entry.since_s)} run their time."
+    )
+    if named[0][0] is Kind.SIGNING_KEY and since is None:
+        output.say("note: whoever has that key can date leases back; --since with the day it leaked voids them.")
+
+
+def rotate(
+    drop_old: Annotated[
+        bool, typer.Option("--drop-old", help="The present key is worth nothing from now on: it may be stolen.")
+    ] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Make no new key; drop the older ones that are still trusted.")
+    ] = False,
+    root_key: Annotated[
+        Path | None,
+        typer.Option("--root-key", help="The root key's file, where one was made.", show_default="publisher-root.key"),
+    ] = None,
+    root_passphrase_file: RootPassphraseFile = None,
+    passphrase_file: PassphraseFile = None,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Exchange the signing key: publisher.trust leads everybody in the field to it, without a new product file."""
+    output = Output(as_json)
+    if drop_old and finish:
+        raise typer.BadParameter("--drop-old makes a new key and --finish does not: give one of them")
+    home = require_present(home_of(folder))
+    secret = ask_passphrase(home, passphrase_file)
+    publisher = Publisher.open(home, secret, SystemClock(), SystemEntropy())
+    path = root_key or root_path(home)
+    root = RootKey(path, root_passphrase(path, root_passphrase_file, os.environ, secret)) if path.exists() else None
+    if root is None and root_key is not None:
+        root = RootKey(root_key, secret)  # told as missing, by its name
+    step = Step.FINISH if finish else Step.REPLACE if drop_old else Step.ADD
+    rotation = publisher.rotate(step, secret, root)
+    hosts = publisher.hosts_certified_before(SystemClock().now_s())
+    output.facts(
+        {
+            "version": rotation.version,
+            "kid": rotation.kid,
+            "kept": list(rotation.kept),
+            "dropped": list(rotation.dropped),
+            "trust": str(publisher.trust_path),
+            "jwks": str(publisher.jwks_path),
+            "hosts_to_renew": [host.host_id for host in hosts],
+        },
+        {
+            "version": "version",
+            "kid": "signing key",
+            "kept": "still trusted",
+            "dropped": "dropped",
+            "trust": "for hosts",
+            "jwks": "ships from now on",
+        },
+    )
+    _say_hosts(output, step, [f"{host.customer}: {host.host_id}" for host in hosts])
+    output.say(
+        f"Hosts take {publisher.trust_path.name} from `quorate publisher serve`; give the file to those that are not "
+        "online. Software shipped earlier follows through it; the product files here are signed anew, and ship with "
+        f"publisher.jwks.\nBack up {home} again: an older backup holds the old key."
+    )
+    if root is not None:
+        output.say("Take the root key away again.")
+
+
+def _say_hosts(output: Output, step: Step, hosts: list[str]) -> None:
+    """What happens to the certificates that an older key signed."""
+    if not hosts:
+        output.say("No host has a certificate of an older key.")
+        return
+    shown = "\n".join(f"  {host}" for host in hosts[:_HOSTS_SHOWN_MAX])
+    more = f"\n  and {len(hosts) - _HOSTS_SHOWN_MAX} more" if len(hosts) > _HOSTS_SHOWN_MAX else ""
+    if step is Step.ADD:
+        output.say(
+            f"The certificates of {counted(len(hosts), 'host')} were signed by an older key and stay good:\n"
+            f"{shown}{more}\nConfirm each again (its last request file will do, and uses nothing up), then drop the "
+            "older keys: quorate publisher rotate --finish"
+        )
+        return
+    output.say(
+        f"The certificates of {counted(len(hosts), 'host')} were signed by a dropped key:\n{shown}{more}\n"
+        "Clients that have followed believe neither them nor the leases given under them. Confirm each host again (its "
+        "last request file will do, and uses nothing up); its clients then activate by themselves."
+    )
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, envvar="QUORATE_PUBLISHER_PORT", help="TCP port.")
+    ] = PORT_DEFAULT,
+    address: Annotated[
+        str, typer.Option("--address", envvar="QUORATE_PUBLISHER_ADDRESS", help="IP address; :: is every one.")
+    ] = "127.0.0.1",
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", envvar="QUORATE_TLS_CERT", help="Certificate and chain, PEM.", show_default=False),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option("--tls-key", envvar="QUORATE_TLS_KEY", help="Its private key, PEM, mode 600.", show_default=False),
+    ] = None,
+    insecure_http: Annotated[
+        bool,
+        typer.Option("--insecure-http", help="Serve without TLS on an address others reach: behind a TLS proxy."),
+    ] = False,
+    per_minute: Annotated[
+        int, typer.Option("--requests-per-minute", min=1, max=100_000, help="What one source address may ask.")
+    ] = PER_MINUTE_DEFAULT,
+    passphrase_file: PassphraseFile = None,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Activate hosts online until SIGTERM or Ctrl-C. The passphrase is asked for once.
+
+    A host key is the only credential, by proof: it is never sent. Without TLS nobody could forge anything, but see
+    which customers have which hosts; so TLS is wanted on every address but loopback.
+    """
+    output = Output(as_json)
+    home = require_present(home_of(folder))
+    listening = listen(address, port, tls_cert, tls_key, insecure_http=insecure_http)
+    with listening.socket:
+        clock = SystemClock()
+        desk = Desk(home, ask_passphrase(home, passphrase_file), clock, SystemEntropy())
+        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+
+        def on_ready() -> None:
+            output.facts({"publisher": desk.name, "url": listening.url, "port": listening.socket.getsockname()[1]})
+            sys.stdout.flush()  # a program that waits for this line reads a pipe
+
+        run_until_signalled(listening, activation_application(desk, RateLimiter(per_minute, clock)), on_ready)
