@@ -146,7 +146,7 @@ def as_text(report: dict[str, Any]) -> str:
     if machine["other_cpus"] > OTHER_CPUS_QUIET:
         parts.append(
             f"note: {machine['other_cpus']} CPUs were busy with other work; rates, latencies and machine CPU are worse "
-            "than they would be alone, CPU us and ratios hold"
+            "than alone, CPU us and ratios by less (batches stay smaller); measure again on a quiet machine"
         )
     return "\n\n".join(part for part in parts if part)
 
