@@ -47,6 +47,7 @@ CLIENT_DEPENDENCIES = {"cryptography", "dnspython", "joserfc", "msgspec", "urlli
 IMPORT_NAMES = {"dnspython": "dns", "prometheus-client": "prometheus_client"}
 NOT_IMPORTED = {
     "gssapi": "imported by name, as it may be missing: host/publication/gss.py",
+    "zeroconf": "imported by name, as it may be missing: host/publication/mdns.py, client/discovery/mdns.py",
 }
 
 PURE_STANDARD_LIBRARY = {

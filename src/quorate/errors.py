@@ -806,6 +806,48 @@ class ServiceManagerError(QuorateError):
     hint_template = "The unit files are written. See `systemctl status` and the journal, then run it again."
 
 
+# --- slmgr's switches and roles of this machine ------------------------------------------------------------------------
+
+
+class WrongRoleError(QuorateError):
+    """A switch for the other kind of machine."""
+
+    code = "WRONG_ROLE"
+    template = "{switch} is for a KMS {wanted}, and this machine is {found}"
+    hint_template = "{next_step}"
+
+
+class HostKeyOnClientError(QuorateError):
+    """What costs activations in the field: a host key typed on an ordinary machine."""
+
+    code = "HOST_KEY_ON_CLIENT"
+    template = "a host key makes a machine a KMS host, and this machine is only a KMS client; nothing was installed"
+    hint_template = (
+        "A client needs no key: `quorate-slmgr /ato` activates it. If this machine is to be the KMS host, make it one "
+        "first: `quorate host init --product FILE.product --trust publisher.jwks`."
+    )
+
+
+class AccessDeniedError(QuorateError):
+    code = "ACCESS_DENIED"
+    hresult = 0x80070005
+    template = "{path} belongs to {owner}, and you may not use it"
+    hint_template = "Run it as that user: `sudo -u {owner} {command}`."
+
+
+class RemoteUnreachableError(QuorateError):
+    """Administration of another machine; slmgr's "error 0x800706BA in connecting to server"."""
+
+    code = "REMOTE_UNREACHABLE"
+    hresult = 0x800706BA
+    template = "administration of {host} cannot be reached: {reason}"
+    hint_template = (
+        "On that machine: is `quorate host run` running, and does administration listen for others? It is on loopback "
+        "unless `quorate host set admin-address ADDRESS` opens it; a tunnel does without: `ssh -L {port}:127.0.0.1:"
+        "{port} USER@HOST`, then `quorate-slmgr localhost:{port} admin TOKEN /dlv`."
+    )
+
+
 def _tree(root: type[QuorateError]) -> list[type[QuorateError]]:
     return [root, *(below for child in root.__subclasses__() for below in _tree(child))]
 

@@ -54,8 +54,8 @@ class HostProcess:
 
 @contextmanager
 def started(state_dir: Path, *words: str) -> Iterator[HostProcess]:
-    """The host of a state folder in its own process, on ports the system chose."""
-    command = [*_COMMAND, "host", "run", "--state-dir", str(state_dir), "--json", "--address", "127.0.0.1"]
+    """The host of a state folder in its own process, on ports the system chose; it publishes nothing in DNS."""
+    command = [*_COMMAND, "host", "run", "--state-dir", str(state_dir), "--json", "--address", "127.0.0.1", "--no-dns"]
     command += words or ("--port", "0", "--admin-port", "0")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

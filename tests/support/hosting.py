@@ -28,6 +28,7 @@ from quorate.core.policy import DAY_S
 from quorate.core.trust import Question, accept_answer
 from quorate.host.administration import Administration
 from quorate.host.config import Limits, StatePaths
+from quorate.host.publication.machine import Surroundings
 from quorate.host.serve import HostServer
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import CLIENT_EDITION, World
@@ -201,17 +202,22 @@ def running(
     limits: Limits = LIMITS,
     overrides: Mapping[str, Any] | None = None,
     loop_factory: Any = uvloop.new_event_loop,
+    around: Surroundings | None = None,
 ) -> Iterator[Hosted]:
-    """The host of a state folder, running; raises what its start raised."""
-    ports = {"address": "127.0.0.1", "port": 0, "admin_port": 0}
+    """The host of a state folder, running; raises what its start raised.
+
+    It publishes nothing in DNS, unless `overrides` say so; `around` then is the machine it believes to be on.
+    """
+    usual = {"address": "127.0.0.1", "port": 0, "admin_port": 0, "dns_publishing": False}
     ready, changed = threading.Event(), threading.Event()
     server = HostServer(
         state_dir,
         clock,
         SeededEntropy(2),
-        overrides={**ports, **(overrides or {})},
+        overrides={**usual, **(overrides or {})},
         limits=limits,
         on_change=changed.set,
+        around=around,
     )
     failed: list[BaseException] = []
 
@@ -253,7 +259,8 @@ def hosting(
 
     Args:
         settings: made before it starts.
-        overrides: as of `HostServer`; ports are chosen by the system unless they say otherwise.
+        overrides: as of `HostServer`; ports are chosen by the system unless they say otherwise, and nothing is
+            published in DNS.
         limits: fields of `Limits` to bend.
     """
     world, clock = world or World(), clock or ManualClock()

@@ -141,7 +141,7 @@ def _served(paths: StatePaths, port: int, admin_port: int, clock: Clock, entropy
     for wish in ((port, admin_port), (0, 0)):
         ready.clear()
         faults.clear()
-        overrides = {"address": "127.0.0.1", "port": wish[0], "admin_port": wish[1]}
+        overrides = {"address": "127.0.0.1", "port": wish[0], "admin_port": wish[1], "dns_publishing": False}
         server = HostServer(paths.root, clock, entropy, overrides=overrides)
         thread = threading.Thread(target=serve, args=(server,), name="quorate-demo-host", daemon=True)
         thread.start()

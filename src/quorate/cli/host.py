@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -13,12 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import structlog
 import typer
 import uvloop
 
+from quorate.cli.host_dns import dns_app
 from quorate.cli.host_firewall import firewall_command
 from quorate.cli.hostlog import LogFormat, configure_log
+from quorate.cli.hostopen import host_paths, open_host, open_publication
 from quorate.cli.hoststatus import shown_address, status_lines
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.clock import SystemClock, SystemEntropy
@@ -26,7 +26,7 @@ from quorate.core.documents import HOST_CERTIFICATE, PRODUCT
 from quorate.core.trust import utc_text
 from quorate.errors import MalformedError, OutputExistsError
 from quorate.host.administration import Administration
-from quorate.host.config import RULES, StatePaths, state_dir
+from quorate.host.config import RULES
 from quorate.host.files import read_file, write_new_file
 from quorate.host.process import running_host
 from quorate.host.serve import HostServer, run_until_signalled
@@ -40,6 +40,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     epilog="Example: quorate host status",
 )
+
+app.add_typer(dns_app(open_publication), name="dns")
 
 FOLLOW_EVERY_S = 1.0
 FOLLOW_ROWS_MAX = 1000  # at once; the rest comes in the next second
@@ -71,7 +73,7 @@ def init(
 ) -> None:
     """Make a KMS host: its identity, its records, its first product."""
     output = Output(as_json)
-    paths = _paths(folder)
+    paths = host_paths(folder)
     jwks = read_file(trust, JWKS_BYTES_MAX)
     with Administration.init(paths, _text(product, PRODUCT.bytes_max), jwks, SystemClock(), SystemEntropy()) as host:
         status = host.status()
@@ -96,7 +98,7 @@ def add_product(
 ) -> None:
     """Serve one more product, or a newer file of one that is here. A running host notices by itself."""
     output = Output(as_json)
-    with _open(folder) as host:
+    with open_host(folder) as host:
         added = host.add_product(_text(product, PRODUCT.bytes_max))
         covered = {each.id: each.covered for each in host.status().products}[added.product]
     output.facts(
@@ -121,7 +123,7 @@ def install_key(
 ) -> None:
     """Install the host key. A former one is replaced."""
     output = Output(as_json)
-    with _open(folder) as host:
+    with open_host(folder) as host:
         installed = host.install_key(key)
     output.facts({"product_key_last_five": installed.last_five}, {"product_key_last_five": "Host key ending in"})
     output.say("Next: quorate host request -o FILE.req")
@@ -137,7 +139,7 @@ def request(
     output = Output(as_json)
     if output_file.exists():  # before a request is remembered for nothing
         raise OutputExistsError(path=output_file)
-    with _open(folder) as host:
+    with open_host(folder) as host:
         token = host.request()
     write_new_file(output_file, token.encode("ascii") + b"\n")
     output.facts({"request": str(output_file)}, {"request": "Request"})
@@ -157,7 +159,7 @@ def activate(
 ) -> None:
     """Activate this host with the publisher's confirmation. A running host notices by itself."""
     output = Output(as_json)
-    with _open(folder) as host:
+    with open_host(folder) as host:
         certificate = host.activate(_text(confirmation, HOST_CERTIFICATE.bytes_max))
     facts = {
         "activated": True,
@@ -186,6 +188,10 @@ def run(
     address: Annotated[
         str | None, typer.Option("--address", help="Listen for clients on this address only.", show_default="all")
     ] = None,
+    dns: Annotated[
+        bool | None,
+        typer.Option("--dns/--no-dns", help="Publish in DNS, this time.", show_default="the setting dns-publishing"),
+    ] = None,
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="Log lines on stderr: text, json, or text on a terminal only.")
     ] = LogFormat.AUTO,
@@ -199,8 +205,9 @@ def run(
         "port": port,
         "admin_port": admin_port,
         "address": None if address is None else RULES["address"].typed(address),
+        "dns_publishing": dns,
     }
-    server = HostServer(_paths(folder).root, SystemClock(), SystemEntropy(), overrides=overrides)
+    server = HostServer(host_paths(folder).root, SystemClock(), SystemEntropy(), overrides=overrides)
 
     def on_ready() -> None:
         facts = {
@@ -225,7 +232,7 @@ def run(
 def status(folder: StateDir = None, as_json: JsonFlag = False) -> None:
     """Show the host: activation, counts, settings, requests. What `slmgr /dlv` shows, and more."""
     output = Output(as_json)
-    with _open(folder) as host:
+    with open_host(folder) as host:
         shown = host.status()
     if as_json:
         output.facts(msgspec.to_builtins(shown))
@@ -246,7 +253,7 @@ def clients(
 ) -> None:
     """List every machine this host has heard within the count window."""
     output = Output(as_json)
-    with _open(folder) as host:
+    with open_host(folder) as host:
         found = host.all_clients(search)
         if as_csv:
             _print_csv(found)
@@ -266,7 +273,7 @@ def events(
 ) -> None:
     """Show the event log, oldest first: 12290 request, 12291 failed start, 12293 and 12294 DNS publication."""
     output = Output(as_json)
-    with _open(folder) as host:
+    with open_host(folder) as host:
         rows = host.events(event_id, None, limit)
         output.rows(rows if as_json else map(_event_shown, rows), _EVENT_COLUMNS)
         if follow:
@@ -302,7 +309,10 @@ def set_(
 ) -> None:
     """Change one setting; a running host uses it within about a second."""
     output = Output(as_json)
-    with _open(folder) as host:
+    rule = RULES.get(name.strip().lower().replace("_", "-"))
+    if rule is not None and rule.is_file and value not in ("", "default"):
+        value = str(Path(value).absolute())  # the host may be started in another folder
+    with open_host(folder) as host:
         output.facts(host.set_settings({name: None if value == "default" else value}))
 
 
@@ -310,7 +320,7 @@ def set_(
 
 
 def _port_of(folder: Path | None) -> tuple[int, int | None]:
-    with _open(folder) as host:
+    with open_host(folder) as host:
         running = running_host(host.paths)
         return host.settings().port, None if running is None else running.port
 
@@ -319,16 +329,6 @@ app.command("firewall", epilog="Example: quorate host firewall --enable")(firewa
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
-
-
-def _paths(folder: Path | None) -> StatePaths:
-    return StatePaths(state_dir(folder, os.environ, os.geteuid()).absolute())
-
-
-def _open(folder: Path | None) -> Administration:
-    # What a library says while a command works is not for the person who typed it.
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    return Administration.open(_paths(folder), SystemClock(), SystemEntropy())
 
 
 def _text(path: Path, bytes_max: int) -> str:

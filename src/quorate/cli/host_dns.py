@@ -8,33 +8,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from quorate.cli.output import JsonFlag, Output, StateDir, report
 from quorate.errors import NotKnownError, QuorateError
 from quorate.host.publication.advice import Advice, advice_for
-from quorate.host.publication.check import Hello, check_publication
+from quorate.host.publication.check import Finding, Hello, check_publication
 from quorate.host.publication.locate import Names
 from quorate.host.publication.publisher import DnsPublisher, DomainResult
 from quorate.host.publication.record import SrvRecord
 from quorate.host.publication.settings import PublicationSettings
+from quorate.host.publication.state import DomainState
 
 __all__ = ["OpenedPublication", "Opener", "dns_app"]
 
 
 @dataclass(frozen=True)
 class OpenedPublication:
-    """What the commands work on: one host's publication, opened from its state folder."""
+    """What the commands work on: one host's publication, opened from its state folder.
+
+    `will_publish`: the host runs, and publishes by itself.
+    """
 
     settings: PublicationSettings
     publisher: DnsPublisher
     names: Names
     hello: Hello
     host_id: str
+    will_publish: bool = False
 
 
 Opener = Callable[[Path | None], AbstractContextManager[OpenedPublication]]
 """Opens the publication of the host in a state folder (None: the usual one) and closes its store in the end."""
+
+
+_COMES_BACK = (
+    "note: this host runs and publishes again within a day; to keep the record away: "
+    "quorate host set dns-publishing off"
+)
 
 
 def dns_app(open_publication: Opener) -> typer.Typer:
@@ -53,25 +65,17 @@ def dns_app(open_publication: Opener) -> typer.Typer:
     def withdraw(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
         with open_publication(state_dir) as opened:
             _show_results(opened.publisher.withdraw(), Output(as_json))
+            if opened.will_publish:
+                Output(as_json).say(_COMES_BACK)
 
     @app.command(
         help="Look at every record that clients find, and try each target. Changes nothing.\n\n"
         "Example: quorate host dns check"
     )
     def check(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
-        output = Output(as_json)
         with open_publication(state_dir) as opened:
             findings = check_publication(opened.settings, opened.names, opened.hello, opened.host_id)
-        rows = [{f: getattr(each, f) for f in ("level", "code", "name", "message", "fix")} for each in findings]
-        if as_json:
-            output.rows(rows, {})
-        else:
-            for row in rows:
-                print(f"[{row['level']}] {row['name']}: {row['message']}")
-                if row["fix"]:
-                    print(f"       {row['fix']}")
-        if any(each.level == "fail" for each in findings):
-            raise typer.Exit(1)
+        _show_findings(findings, Output(as_json))
 
     @app.command(
         help="Print the record to add by hand, for every usual name server.\n\n"
@@ -139,27 +143,24 @@ def _advice_row(record: SrvRecord, zone: str, form: Advice) -> dict[str, Any]:
     }
 
 
+def _show_findings(findings: Iterable[Finding], output: Output) -> None:
+    rows = [{f: getattr(each, f) for f in ("level", "code", "name", "message", "fix")} for each in findings]
+    if output.as_json:
+        output.rows(rows, {})
+    else:
+        for row in rows:
+            print(f"[{row['level']}] {row['name']}: {row['message']}")
+            if row["fix"]:
+                print(f"       {row['fix']}")
+    if any(row["level"] == "fail" for row in rows):
+        raise typer.Exit(1)
+
+
 def _show_results(results: tuple[DomainResult, ...], output: Output) -> None:
-    output.rows(map(_result_row, results), {"domain": "Domain", "result": "Result", "record": "Record", "note": "Note"})
+    rows = [msgspec.to_builtins(DomainState.of(each)) for each in results]
+    output.rows(rows, {"domain": "Domain", "result": "Result", "record": "Record", "note": "Note"})
     failures = [each.error for each in results if each.error is not None]
     for error in failures:
         report(error, False)
     if failures:
         raise typer.Exit(1)
-
-
-def _result_row(result: DomainResult) -> dict[str, Any]:
-    done = "published" if result.action == "publish" else "withdrawn"
-    return {
-        "action": result.action,
-        "domain": result.domain.rstrip("."),
-        "result": done if result.error is None else result.error.code,
-        "record": None if result.record is None else result.record.line,
-        "server": result.server or None,
-        "zone": result.zone.rstrip(".") or None,
-        "is_verified": result.is_verified,
-        "note": result.note or None,
-        "message": None if result.error is None else result.error.message,
-        "hint": None if result.error is None else result.error.hint,
-        "time_s": result.time_s,
-    }

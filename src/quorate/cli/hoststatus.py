@@ -37,6 +37,9 @@ def status_lines(status: HostStatus) -> Iterator[str]:
     yield "Settings"
     yield from _pairs(_settings(status))
     yield ""
+    yield f"DNS publishing: {'on' if status.dns_publishing else 'off'}{_next_try(status)}"
+    yield from _published(status)
+    yield ""
     yield "Requests received from clients, in all"
     yield from _pairs(_requests(status))
 
@@ -44,6 +47,26 @@ def status_lines(status: HostStatus) -> Iterator[str]:
 def shown_address(address: str) -> str:
     """An address to listen on, as people say it."""
     return "all addresses" if address in _EVERYWHERE else address
+
+
+def _next_try(status: HostStatus) -> str:
+    if status.dns.next_s is None:
+        return "" if status.running or not status.dns_publishing else " (once the host runs)"
+    return f", next at {utc_text(status.dns.next_s)}"
+
+
+def _published(status: HostStatus) -> Iterator[str]:
+    if not status.dns.domains:
+        yield "    not tried yet"
+    for each in status.dns.domains:
+        if each.code is None:
+            by = f" at {each.server}" if each.server else ""
+            yield f"    {each.domain}: {each.result}{by} on {utc_text(each.time_s)}"
+            yield f"        {each.record}"
+        else:
+            yield f"    {each.domain or 'no domain'}: {each.action} FAILED on {utc_text(each.time_s)}: {each.code}"
+            yield f"        {each.message}"
+            yield from (f"        {line}" for line in (each.hint or "").splitlines())
 
 
 def _papers(status: HostStatus) -> list[tuple[str, str]]:

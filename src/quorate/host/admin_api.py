@@ -104,7 +104,7 @@ class _Api:
 
     async def readyz(self, request: Request) -> Response:
         checks = await run_in_threadpool(self._health.checks)
-        is_ready = all(check.ok for check in checks)
+        is_ready = all(check.ok for check in checks if check.required)
         return _json({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
 
     async def metrics(self, request: Request) -> Response:

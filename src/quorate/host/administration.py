@@ -37,9 +37,14 @@ from quorate.host.files import make_folder
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.metrics import GroupCount
 from quorate.host.process import running_host
+from quorate.host.publication.machine import Surroundings
+from quorate.host.publication.publisher import DnsPublisher
+from quorate.host.publication.settings import PublicationSettings
+from quorate.host.publication.state import PublicationState, StoreMemory, change_state, state_in
+from quorate.host.publication.wanted import check_settings, services_of, wanted_publication
 from quorate.host.store.reports import PAGE_MAX, ClientRow
 from quorate.host.store.store import Store
-from quorate.host.views import ClassCount, ClientView, HostStatus, ProductView, client_view, event_view
+from quorate.host.views import ClassCount, ClientView, DnsView, HostStatus, ProductView, client_view, event_view
 
 __all__ = ["Administration"]
 
@@ -136,7 +141,8 @@ class Administration:
         Raises:
             StoreUnavailableError, TrustError, FileAccessError: what cannot be read.
         """
-        credentials, settings, now_s = self.keyring.credentials(), self.settings(), self._clock.now_s()
+        credentials, now_s, stored = self.keyring.credentials(), self._clock.now_s(), self._store.settings()
+        settings = settings_from(stored, self._overrides)
         certificate = credentials.certificate
         why_not = _why_not(credentials, now_s)
         key = self.keyring.product_key()
@@ -175,6 +181,7 @@ class Administration:
             activation_interval_min=settings.activation_interval_min,
             renewal_interval_min=settings.renewal_interval_min,
             dns_publishing=settings.dns_publishing,
+            dns=_dns_view(settings, state_in(stored), is_running=running is not None),
             priority=settings.priority.value,
             counts=self.counts(credentials, now_s),
             machines=self._machines(credentials, now_s),
@@ -183,6 +190,43 @@ class Administration:
             database_bytes=_size(self.paths.database),
             time_s=now_s,
         )
+
+    def dns(self) -> DnsView:
+        """What came of DNS publication last, as a running host sees it.
+
+        Raises:
+            StoreUnavailableError
+        """
+        stored = self._store.settings()
+        return _dns_view(settings_from(stored, self._overrides), state_in(stored), is_running=True)
+
+    def published(self) -> dict[str, bool]:
+        """The same for metrics: each domain, and whether every record stands there."""
+        shown: dict[str, bool] = {}
+        for each in self.dns().domains:
+            shown[each.domain] = shown.get(each.domain, True) and each.result == "published"
+        return shown
+
+    def publication(self, around: Surroundings, entropy: Entropy) -> tuple[PublicationSettings, DnsPublisher]:
+        """What is to be published now, and who does it: for `quorate host dns`, whether this host runs or not."""
+        running = running_host(self.paths)
+        settings = self.settings()
+        wanted = wanted_publication(
+            settings,
+            port=(running and running.port) or settings.port,
+            services=services_of(self.keyring.credentials().products),
+            around=around,
+        )
+        publisher = DnsPublisher(
+            wanted,
+            names=around.names,
+            memory=StoreMemory(self._store),
+            clock=self._clock,
+            entropy=entropy,
+            record_event=self.record,
+            on_results=lambda results, next_s: change_state(self._store, lambda state: state.after(results, next_s)),
+        )
+        return wanted, publisher
 
     def counts(
         self, credentials: Credentials | None = None, now_s: int | None = None
@@ -268,7 +312,8 @@ class Administration:
         stored = self._store.settings()
         for name, value in values.items():
             stored[name] = value
-        _check_together(settings_from({name: value for name, value in stored.items() if value is not None}))
+        settings = settings_from({name: value for name, value in stored.items() if value is not None})
+        _check_together(settings, frozenset(values))
         for name, value in values.items():
             if value is None:
                 self._store.clear_setting(name)
@@ -314,6 +359,13 @@ def _why_not(credentials: Credentials, now_s: int) -> QuorateError | None:
     return None
 
 
+def _dns_view(settings: Settings, state: PublicationState, *, is_running: bool) -> DnsView:
+    is_trying = is_running and settings.dns_publishing
+    return DnsView(
+        publishing=settings.dns_publishing, domains=state.results, next_s=state.next_s if is_trying else None
+    )
+
+
 def _viewed(row: ClientRow, windows_s: Mapping[str, int], now_s: int) -> ClientView:
     window_s = windows_s.get(row.group, 30 * DAY_S)
     return client_view(row, is_lapsed=not is_in_window(row.last_heard_s, now_s, window_s))
@@ -326,7 +378,8 @@ def _known(name: str) -> str:
     return typed
 
 
-def _check_together(settings: Settings) -> None:
+def _check_together(settings: Settings, changed: frozenset[str]) -> None:
+    check_settings(settings, changed)
     if settings.port == settings.admin_port:
         raise InvalidSettingError(
             name="port",

@@ -8,11 +8,9 @@ read here (handed in as a mapping) and in the commands, nowhere else.
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import socket
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from quorate.core.documents import ProductFile
 from quorate.core.lease import Intervals
 from quorate.core.policy import DAY_S
 from quorate.errors import InvalidSettingError
+from quorate.host.rules import INTERVAL_MAX_MIN, RULES, Priority, SettingRule, printable
 
 __all__ = [
     "RULES",
@@ -36,8 +35,7 @@ __all__ = [
     "unknown_setting",
 ]
 
-INTERVAL_MIN_MIN = 15  # slmgr's own bounds: 15 minutes to 30 days
-INTERVAL_MAX_MIN = 43_200
+INTERVAL_MIN_MIN = 15  # slmgr's own lower bound
 
 
 # --- where ---------------------------------------------------------------------------------------------------------
@@ -118,13 +116,6 @@ def machine_name() -> str:
 # --- what ----------------------------------------------------------------------------------------------------------
 
 
-class Priority(StrEnum):
-    """slmgr `/spri` (normal) and `/cpri` (low): how eagerly the operating system runs the host."""
-
-    NORMAL = "normal"
-    LOW = "low"
-
-
 @dataclass(frozen=True)
 class Settings:
     """All settings of a host; the defaults are Windows' own where Windows has them."""
@@ -136,6 +127,16 @@ class Settings:
     activation_interval_min: int = 120  # S11
     renewal_interval_min: int = 10_080  # S14
     dns_publishing: bool = True  # S28
+    dns_target: str = ""  # this machine's own full name
+    dns_domains: str = ""  # the own domain only
+    dns_priority: int = 0
+    dns_weight: int = 0
+    dns_ttl: int = 3600
+    dns_server: str = ""  # the one in the zone's SOA record
+    dns_tsig_key: str = ""  # a file; what is in it is never stored or shown
+    dns_keytab: str = ""
+    dns_withdraw_on_stop: bool = False
+    mdns: bool = False
     priority: Priority = Priority.NORMAL
     event_days: int = 90
     events_max: int = 1_000_000
@@ -168,116 +169,6 @@ class Limits:
     disk_free_min: int = 16 * 1024 * 1024  # bytes; below, the host says it is not ready
 
 
-@dataclass(frozen=True)
-class SettingRule:
-    """One setting: its name as people type it, its field in `Settings`, and how its text is read.
-
-    `parse` raises ValueError with the reason.
-    """
-
-    name: str
-    attribute: str
-    allowed: str
-    parse: Callable[[str], Any] = field(repr=False)
-    is_interval: bool = False
-
-    def typed(self, text: str) -> Any:
-        """The value that `text` says.
-
-        Raises:
-            InvalidSettingError: naming what is allowed.
-        """
-        try:
-            return self.parse(text)
-        except ValueError as fault:
-            raise self.refused(str(fault)) from None
-
-    def refused(self, reason: str) -> InvalidSettingError:
-        """The error for a value that is not allowed."""
-        return InvalidSettingError(name=self.name, reason=reason, allowed=f"Allowed: {self.allowed}.")
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        digits = text.strip()
-        if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
-            raise ValueError(f"{_shown(text)} is not a whole number")
-        if not low <= int(digits) <= high:
-            raise ValueError(f"{digits} is outside {low}..{high}")
-        return int(digits)
-
-    return parse
-
-
-def _switch(text: str) -> bool:
-    words = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
-    if text.strip().lower() not in words:
-        raise ValueError(f"{_shown(text)} is neither on nor off")
-    return words[text.strip().lower()]
-
-
-def _priority(text: str) -> Priority:
-    try:
-        return Priority(text.strip().lower())
-    except ValueError:
-        raise ValueError(f"{_shown(text)} is neither normal nor low") from None
-
-
-def _address(text: str) -> str:
-    address = text.strip().strip("[]")
-    if address.lower() in ("", "*", "all"):
-        return ""
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        raise ValueError(f"{_shown(text)} is not an IP address") from None
-
-
-def _one_address(text: str) -> str:
-    address = _address(text)
-    if not address:
-        raise ValueError("administration needs one address of its own")
-    return address
-
-
-_PORT = "a TCP port, 1..65535"
-_INTERVAL = "minutes, 15..43200 (30 days), within the bounds of the products' policies"
-
-RULES: dict[str, SettingRule] = {
-    rule.name: rule
-    for rule in (
-        SettingRule("port", "port", f"{_PORT}; default 1688", _whole(1, 65_535)),
-        SettingRule("address", "address", "an IP address of this machine, or all (default)", _address),
-        SettingRule("admin-port", "admin_port", f"{_PORT}; default 1689", _whole(1, 65_535)),
-        SettingRule("admin-address", "admin_address", "an IP address of this machine; default 127.0.0.1", _one_address),
-        SettingRule(
-            "activation-interval",
-            "activation_interval_min",
-            f"{_INTERVAL}; default 120",
-            _whole(1, INTERVAL_MAX_MIN),
-            is_interval=True,
-        ),
-        SettingRule(
-            "renewal-interval",
-            "renewal_interval_min",
-            f"{_INTERVAL}; default 10080",
-            _whole(1, INTERVAL_MAX_MIN),
-            is_interval=True,
-        ),
-        SettingRule("dns-publishing", "dns_publishing", "on (default) or off", _switch),
-        SettingRule("priority", "priority", "normal (default) or low", _priority),
-        SettingRule("event-days", "event_days", "days that events are kept, 1..3650; default 90", _whole(1, 3650)),
-        SettingRule(
-            "events-max",
-            "events_max",
-            "events that are kept at most, 1000..100000000; default 1000000",
-            _whole(1000, 100_000_000),
-        ),
-    )
-}
-"""Every setting by its name."""
-
-
 def parse_setting(name: str, text: str, products: Iterable[ProductFile] = ()) -> tuple[SettingRule, Any]:
     """The rule and the typed value of one setting.
 
@@ -303,7 +194,7 @@ def unknown_setting(name: str) -> InvalidSettingError:
     near = difflib.get_close_matches(name.strip().lower().replace("_", "-"), RULES, n=1)
     meant = f"Did you mean {near[0]}? " if near else ""
     return InvalidSettingError(
-        name=_shown(name), reason="there is no such setting", allowed=f"{meant}Settings: {', '.join(RULES)}."
+        name=printable(name), reason="there is no such setting", allowed=f"{meant}Settings: {', '.join(RULES)}."
     )
 
 
@@ -335,7 +226,3 @@ def _interval_bounds(products: Iterable[ProductFile]) -> tuple[int, int]:
     low = max((policy.interval_min_s // 60 for policy in policies), default=INTERVAL_MIN_MIN)
     high = min((policy.interval_max_s // 60 for policy in policies), default=INTERVAL_MAX_MIN)
     return max(low, 1), min(high, INTERVAL_MAX_MIN)
-
-
-def _shown(text: str) -> str:
-    return "'" + "".join(c if c.isprintable() else "?" for c in text)[:60] + "'"

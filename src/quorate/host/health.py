@@ -12,17 +12,19 @@ from quorate.clock import Clock
 from quorate.errors import QuorateError
 from quorate.host.config import Limits
 from quorate.host.service import ActivationService
+from quorate.host.views import DnsView
 from quorate.host.writer import AnswerWriter
 
 __all__ = ["Check", "Health"]
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """One check of `/readyz`."""
+    """One check of `/readyz`. One that is not `required` warns, and leaves the host ready."""
 
     name: str
     ok: bool
     reason: str
+    required: bool = True
 
 
 class Health:
@@ -36,6 +38,7 @@ class Health:
         limits: Limits,
         state_dir: Path,
         is_listening: Callable[[], bool],
+        dns: Callable[[], DnsView],
     ) -> None:
         self._service = service
         self._writer = writer
@@ -43,6 +46,7 @@ class Health:
         self._limits = limits
         self._state_dir = state_dir
         self._is_listening = is_listening
+        self._dns = dns
 
     def is_alive(self) -> bool:
         """Whether the host can work at all; when not, only a restart helps."""
@@ -57,6 +61,7 @@ class Health:
             self._store(),
             self._queue(),
             self._disk(),
+            self._published(),
         ]
 
     def _certificate(self) -> Check:
@@ -83,6 +88,19 @@ class Health:
             return Check(name="disk", ok=False, reason=fault.strerror or type(fault).__name__)
         needed = self._limits.disk_free_min
         return Check(name="disk", ok=free >= needed, reason=f"{free >> 20} MiB free, at least {needed >> 20} needed")
+
+    def _published(self) -> Check:
+        """Clients with an explicit or cached host need no DNS, so this is never a reason to take the host away."""
+        try:
+            dns = self._dns()
+        except QuorateError as fault:
+            return Check(name="dns", ok=False, reason=fault.message, required=False)
+        if not dns.publishing:
+            return Check(name="dns", ok=True, reason="publishing is off", required=False)
+        failed = [f"{each.domain}: {each.code}: {each.message}" for each in dns.domains if each.code is not None]
+        done = ", ".join(each.domain for each in dns.domains if each.result == "published")
+        reason = "; ".join(failed) or (f"published in {done}" if done else "not tried yet")
+        return Check(name="dns", ok=not failed, reason=reason, required=False)
 
     @staticmethod
     def _checked(name: str, is_ok: bool, reason: str) -> Check:

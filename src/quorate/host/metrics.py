@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
@@ -36,6 +36,7 @@ class HostMetrics:
         waiting: how many requests wait for the disk now.
         counts: the activation counts now; asked at each scrape.
         certificate_expires_s: when the host certificate ends; 0 without one.
+        published: domains of DNS publication, and whether the record stands there; asked at each scrape.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class HostMetrics:
         waiting: Callable[[], int],
         counts: Callable[[], Iterable[GroupCount]],
         certificate_expires_s: Callable[[], int],
+        published: Callable[[], Mapping[str, bool]] = dict,
     ) -> None:
         self._registry = registry = CollectorRegistry()
         self._answers = Counter(
@@ -72,6 +74,7 @@ class HostMetrics:
         info = Gauge("quorate_host_info", "Always 1; the version is the label.", ["version"], registry=registry)
         info.labels(__version__).set(1)
         registry.register(_Counts(counts))
+        registry.register(_Published(published))
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)
 
@@ -109,3 +112,21 @@ class _Counts(Collector):
             threshold.add_metric([each.group, each.machine_class], each.threshold)
         yield current
         yield threshold
+
+
+class _Published(Collector):
+    """Read at each scrape, as a command may publish as well."""
+
+    def __init__(self, published: Callable[[], Mapping[str, bool]]) -> None:
+        self._published = published
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "quorate_host_dns_published", "1 where the last try to publish the SRV record worked.", labels=["domain"]
+        )
+        for domain, is_published in self._published().items():
+            family.add_metric([domain], is_published)
+        yield family

@@ -27,13 +27,17 @@ from quorate.errors import InternalFaultError, PortTakenError, QuorateError
 from quorate.host.admin_api import admin_application
 from quorate.host.administration import Administration
 from quorate.host.chores import StoreChores
-from quorate.host.config import Limits, Settings, StatePaths
+from quorate.host.config import Limits, Settings, StatePaths, machine_name
 from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.listener import Listener, open_socket
 from quorate.host.metrics import HostMetrics
 from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files
 from quorate.host.public_api import PublicApi
+from quorate.host.publication.beside import PublicationThread
+from quorate.host.publication.machine import Surroundings
+from quorate.host.publication.mdns import MdnsThread
+from quorate.host.publication.wanted import services_of
 from quorate.host.service import ActivationService
 from quorate.host.store.store import Store
 from quorate.host.writer import AnswerWriter
@@ -50,6 +54,7 @@ class HostServer:
         state_dir: made by `quorate host init`.
         overrides: settings of this run only, by attribute of `Settings`; port 0 lets the operating system choose.
         on_change: called when changed settings, product files or a new certificate are in use.
+        around: this machine's name and resolver, for DNS publication; None: as the operating system has them.
 
     Attributes:
         service, writer, administration, metrics, health: the parts, once it runs.
@@ -70,7 +75,9 @@ class HostServer:
         overrides: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         on_change: Callable[[], None] | None = None,
+        around: Surroundings | None = None,
     ) -> None:
+        self._around = around or Surroundings.of_this_machine(clock)
         self._on_change = on_change
         self._paths = StatePaths(state_dir)
         self._clock = clock
@@ -157,7 +164,9 @@ class HostServer:
         assert self._loop is not None, "run() sets it"  # noqa: S101  (our own mistake only)
         administration, limits = self.administration, self._limits
         chores = StoreChores(store, self._clock, credentials.products, settings)
-        self.metrics = metrics = HostMetrics(lambda: writer.waiting, administration.group_counts, self._expires_s)
+        self.metrics = metrics = HostMetrics(
+            lambda: writer.waiting, administration.group_counts, self._expires_s, administration.published
+        )
         self.writer = writer = AnswerWriter(store, self._clock, limits, chores, metrics)
         self.service = service = ActivationService(store, writer, self._clock, limits, credentials, settings)
         self.health = health = Health(
@@ -167,6 +176,11 @@ class HostServer:
             limits,
             self._paths.root,
             lambda: bool(self._public and self._public.is_serving),
+            administration.dns,
+        )
+        self._findable = (
+            PublicationThread(store, self._clock, self._entropy, writer.record, self._around),
+            MdnsThread(self._clock, credentials.host_id, machine_name(), writer.record),
         )
         token = administration.keyring.admin_token()
         self._public_api = PublicApi(service, limits, metrics)
@@ -177,6 +191,7 @@ class HostServer:
             self._public = self._listen_public(public_socket)
             self._admin = self._listen_admin(admin_socket)
             self._say_where()
+            self._be_found(settings)
             if on_ready is not None:
                 on_ready()
             await self._watch(writer, chores, settings)
@@ -196,10 +211,13 @@ class HostServer:
         return listener
 
     async def _end(self, writer: AnswerWriter) -> None:
-        """Listeners first: what they have taken in needs the writer to be answered."""
+        """Listeners and publication first: what they have taken in, and their events, need the writer."""
         self._log.info("stopping", waiting=writer.waiting)
         listeners = [listener for listener in (self._public, self._admin) if listener is not None]
-        await asyncio.gather(*(listener.stop(self._limits.stop_s) for listener in listeners))
+        await asyncio.gather(
+            *(listener.stop(self._limits.stop_s) for listener in listeners),
+            *(asyncio.to_thread(each.stop, self._limits.stop_s) for each in self._findable),
+        )
         writer.stop()
         if not await asyncio.to_thread(writer.join, self._limits.stop_s):
             self._log.error("writer_does_not_end", waiting=writer.waiting)
@@ -239,6 +257,7 @@ class HostServer:
             self.service.adopt(credentials, wanted)
             chores.adopt(credentials.products, wanted)
             settings = await self._apply(settings, wanted)
+            self._be_found(settings)
             if self._on_change is not None:
                 self._on_change()
 
@@ -287,6 +306,12 @@ class HostServer:
         )
         self._lock.say(where)
         self._log.info("listening", host_id=self.service.credentials.host_id, **asdict(where))
+
+    def _be_found(self, settings: Settings) -> None:
+        """Publish what is really served: the port may be another than the settings say."""
+        services = services_of(self.service.credentials.products)
+        for each in self._findable:
+            each.adopt(settings, self.port, services)
 
     def _apply_priority(self, settings: Settings) -> None:
         reason = self._priority.set(settings.priority)

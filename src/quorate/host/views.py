@@ -11,9 +11,10 @@ import msgspec
 
 from quorate.core.events import EVENT_TITLES, HostEvent, info_text, is_failure
 from quorate.core.policy import MachineClass
+from quorate.host.publication.state import DomainState
 from quorate.host.store.reports import ClientRow, StoredEvent
 
-__all__ = ["ClassCount", "ClientView", "HostStatus", "ProductView", "client_view", "event_view"]
+__all__ = ["ClassCount", "ClientView", "DnsView", "HostStatus", "ProductView", "client_view", "event_view"]
 
 
 class _View(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,14 @@ class ProductView(_View, frozen=True, kw_only=True):
     group: str
     covered: bool
     editions: tuple[str, ...]
+
+
+class DnsView(_View, frozen=True, kw_only=True):
+    """DNS publication: the last result in each domain, and when a running host tries again."""
+
+    publishing: bool
+    domains: tuple[DomainState, ...]
+    next_s: int | None
 
 
 class HostStatus(_View, frozen=True, kw_only=True):
@@ -65,6 +74,7 @@ class HostStatus(_View, frozen=True, kw_only=True):
     activation_interval_min: int
     renewal_interval_min: int
     dns_publishing: bool
+    dns: DnsView
     priority: str
     counts: dict[str, dict[str, ClassCount]]
     machines: dict[str, dict[str, int]]

@@ -1,0 +1,186 @@
+"""What people may type for each setting of a host, and the typed value it becomes; or why it does not."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from quorate.errors import InvalidSettingError
+from quorate.host.publication.typed import domains_text, file_text, server_text, target_text
+
+__all__ = ["INTERVAL_MAX_MIN", "RULES", "Priority", "SettingRule", "printable"]
+
+INTERVAL_MAX_MIN = 43_200  # slmgr's own upper bound: 30 days
+
+
+class Priority(StrEnum):
+    """slmgr `/spri` (normal) and `/cpri` (low): how eagerly the operating system runs the host."""
+
+    NORMAL = "normal"
+    LOW = "low"
+
+
+@dataclass(frozen=True)
+class SettingRule:
+    """One setting: its name as people type it, its field in `Settings`, and how its text is read.
+
+    `parse` raises ValueError with the reason. `is_file`: the whole path of a file.
+    """
+
+    name: str
+    attribute: str
+    allowed: str
+    parse: Callable[[str], Any] = field(repr=False)
+    is_interval: bool = False
+    is_file: bool = False
+
+    def typed(self, text: str) -> Any:
+        """The value that `text` says.
+
+        Raises:
+            InvalidSettingError: naming what is allowed.
+        """
+        try:
+            return self.parse(text)
+        except ValueError as fault:
+            raise self.refused(str(fault)) from None
+
+    def refused(self, reason: str) -> InvalidSettingError:
+        """The error for a value that is not allowed."""
+        return InvalidSettingError(name=self.name, reason=reason, allowed=f"Allowed: {self.allowed}.")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        digits = text.strip()
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 12):
+            raise ValueError(f"{printable(text)} is not a whole number")
+        if not low <= int(digits) <= high:
+            raise ValueError(f"{digits} is outside {low}..{high}")
+        return int(digits)
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    words = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
+    if text.strip().lower() not in words:
+        raise ValueError(f"{printable(text)} is neither on nor off")
+    return words[text.strip().lower()]
+
+
+def _priority(text: str) -> Priority:
+    try:
+        return Priority(text.strip().lower())
+    except ValueError:
+        raise ValueError(f"{printable(text)} is neither normal nor low") from None
+
+
+def _address(text: str) -> str:
+    address = text.strip().strip("[]")
+    if address.lower() in ("", "*", "all"):
+        return ""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise ValueError(f"{printable(text)} is not an IP address") from None
+
+
+def _one_address(text: str) -> str:
+    address = _address(text)
+    if not address:
+        raise ValueError("administration needs one address of its own")
+    return address
+
+
+_PORT = "a TCP port, 1..65535"
+_SHORT = "0..65535; default 0"
+_INTERVAL = "minutes, 15..43200 (30 days), within the bounds of the products' policies"
+
+RULES: dict[str, SettingRule] = {
+    rule.name: rule
+    for rule in (
+        SettingRule("port", "port", f"{_PORT}; default 1688", _whole(1, 65_535)),
+        SettingRule("address", "address", "an IP address of this machine, or all (default)", _address),
+        SettingRule("admin-port", "admin_port", f"{_PORT}; default 1689", _whole(1, 65_535)),
+        SettingRule("admin-address", "admin_address", "an IP address of this machine; default 127.0.0.1", _one_address),
+        SettingRule(
+            "activation-interval",
+            "activation_interval_min",
+            f"{_INTERVAL}; default 120",
+            _whole(1, INTERVAL_MAX_MIN),
+            is_interval=True,
+        ),
+        SettingRule(
+            "renewal-interval",
+            "renewal_interval_min",
+            f"{_INTERVAL}; default 10080",
+            _whole(1, INTERVAL_MAX_MIN),
+            is_interval=True,
+        ),
+        SettingRule("dns-publishing", "dns_publishing", "on (default) or off", _switch),
+        SettingRule(
+            "dns-target",
+            "dns_target",
+            "this host's full name, as clients reach it; default: the machine's own name",
+            target_text,
+        ),
+        SettingRule(
+            "dns-domains",
+            "dns_domains",
+            "further domains to publish in, `DOMAIN` or `DOMAIN, PRIORITY, WEIGHT`, semicolons between them; the "
+            "domain of this host's name always is one",
+            domains_text,
+        ),
+        SettingRule("dns-priority", "dns_priority", f"{_SHORT}, in the own domain; lowest first", _whole(0, 65_535)),
+        SettingRule("dns-weight", "dns_weight", f"{_SHORT}, in the own domain", _whole(0, 65_535)),
+        SettingRule(
+            "dns-ttl", "dns_ttl", "seconds that resolvers keep it, 60..604800; default 3600", _whole(60, 604_800)
+        ),
+        SettingRule(
+            "dns-server",
+            "dns_server",
+            "the name server to update, NAME or NAME:PORT; default: the primary in the zone's SOA record",
+            server_text,
+        ),
+        SettingRule(
+            "dns-tsig-key",
+            "dns_tsig_key",
+            "a file with a TSIG key, as tsig-keygen prints it, mode 0600",
+            file_text,
+            is_file=True,
+        ),
+        SettingRule(
+            "dns-keytab",
+            "dns_keytab",
+            "a keytab for secure updates (GSS-TSIG), mode 0600; default: the machine's own, "
+            "/etc/krb5.keytab, where it may be read",
+            file_text,
+            is_file=True,
+        ),
+        SettingRule(
+            "dns-withdraw-on-stop",
+            "dns_withdraw_on_stop",
+            "on, or off (default): take the record away at a stop",
+            _switch,
+        ),
+        SettingRule("mdns", "mdns", "on, or off (default): announce the host by multicast DNS as well", _switch),
+        SettingRule("priority", "priority", "normal (default) or low", _priority),
+        SettingRule("event-days", "event_days", "days that events are kept, 1..3650; default 90", _whole(1, 3650)),
+        SettingRule(
+            "events-max",
+            "events_max",
+            "events that are kept at most, 1000..100000000; default 1000000",
+            _whole(1000, 100_000_000),
+        ),
+    )
+}
+"""Every setting by its name."""
+
+
+def printable(text: str) -> str:
+    """What was typed, in quotes, short and harmless, to be repeated in an error."""
+    return "'" + "".join(c if c.isprintable() else "?" for c in text)[:60] + "'"
