@@ -22,11 +22,15 @@ from quorate.cli.main import run
 from quorate.clock import SystemClock
 from quorate.core.documents import PRODUCT, sign
 from quorate.core.policy import DAY_S
+from tests.client.nameserver import ScriptedNameServer, nameserver, zone
 from tests.client.parties import BOUND_S, Installation, ScriptedHost, closed_port, scripted
 from tests.support.documents import World
 from tests.support.source import ROOT
 
-COMMANDS = ["init", "activate", "status", "set-host", "clear-host", "rearm", "run"]
+COMMANDS = [
+    *("init", "activate", "status", "set-host", "clear-host", "rearm", "run"),
+    *("discover", "set-domain", "clear-domain", "set-caching", "set-mdns"),
+]
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,22 @@ def host() -> Iterator[ScriptedHost]:
 
 
 @pytest.fixture
-def quorate(here: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Quorate:
-    """Types `quorate client ...` with this test's state folder in the environment."""
+def names() -> Iterator[ScriptedNameServer]:
+    """A name server that knows nothing unless a test says so."""
+    with nameserver(zone({})) as server:
+        yield server
+
+
+@pytest.fixture
+def quorate(
+    here: Installation,
+    names: ScriptedNameServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Quorate:
+    """Types `quorate client ...` with this test's state folder and name server in the environment."""
     monkeypatch.setenv("QUORATE_STATE_DIR", str(here.state_dir))
+    monkeypatch.setenv("QUORATE_DNS_SERVER", f"{names.address}:{names.port}")
 
     def type_it(*words: object) -> Said:
         monkeypatch.setattr(sys, "argv", ["quorate", "client", *map(str, words)])
@@ -154,7 +171,7 @@ def test_status_is_readable_at_a_glance(installed: Installation, quorate: Quorat
     assert shown["status"].startswith("licensed until ")
     assert shown["status"].endswith("(in 180 days)")
     assert shown["count"] == "25 of 25"
-    assert shown["KMS host"] == f"127.0.0.1:{host.port}"
+    assert shown["KMS host"] == f"127.0.0.1:{host.port} (set by hand)"
     assert shown["next attempt"].endswith("(in 7 days)")
     assert "reason" not in shown
     host.count = 18

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from quorate import Client
+from tests.client.nameserver import nameserver, reply
 from tests.client.parties import Installation, ScriptedHost, scripted
+from tests.client.sites import Site
 from tests.support.clocks import ManualClock
 from tests.support.documents import World
 
@@ -35,3 +38,10 @@ def licensed(here: Installation, host: ScriptedHost) -> Client:
     client = here.client(host)
     client.activate()
     return client
+
+
+@pytest.fixture
+def site(here: Installation) -> Iterator[Site]:
+    with contextlib.ExitStack() as stack:
+        names = stack.enter_context(nameserver(lambda question, _: reply(question, rcode="REFUSED")))
+        yield Site(here, names, stack)

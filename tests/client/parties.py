@@ -14,10 +14,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import dns.resolver
 import msgspec
 import pytest
 
 from quorate import Client, QuorateError
+from quorate.client.discovery.network import Network
 from quorate.client.identity import Machine
 from quorate.client.transport import TransportSettings
 from quorate.clock import Clock, SystemClock
@@ -31,6 +33,7 @@ from tests.support.documents import HOST_ID, World
 __all__ = [
     "BOUND_S",
     "HERE",
+    "NOWHERE",
     "QUICK",
     "FixedClock",
     "Installation",
@@ -44,6 +47,8 @@ __all__ = [
 
 BOUND_S = 20.0
 HERE = Machine(name="pc-0001.contoso.example", identity="a" * 32, is_virtual=False)
+NOWHERE = Network(lambda: dns.resolver.Resolver(configure=False), own_name=lambda: "pc-0001")
+"""A machine without a DNS domain: nothing is asked, and no packet leaves it."""
 QUICK = TransportSettings(connect_timeout_s=1.0, total_timeout_s=2.0)
 
 
@@ -109,6 +114,7 @@ class Installation:
             "entropy": SeededEntropy(seed),
             "machine": HERE,
             "transport": QUICK,
+            "network": NOWHERE,
         }
         client = Client(self.product, self.trust, **(arguments | changes))
         if host is not None:
@@ -150,7 +156,7 @@ class ScriptedHost:
         requests: what it has heard.
     """
 
-    def __init__(self, world: World, clock: Clock) -> None:
+    def __init__(self, world: World, clock: Clock, address: str = "127.0.0.1") -> None:
         self.world = world
         self.clock = clock
         self.count = 25
@@ -170,8 +176,11 @@ class ScriptedHost:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            daemon_threads = True
+
+        self.server = Server((address, 0), Handler)
         self.port: int = self.server.server_address[1]
 
     # --- what it may say -------------------------------------------------------------------------------------------
@@ -234,9 +243,11 @@ class ScriptedHost:
 
 
 @contextlib.contextmanager
-def scripted(world: World | None = None, clock: Clock | None = None) -> Iterator[ScriptedHost]:
+def scripted(
+    world: World | None = None, clock: Clock | None = None, address: str = "127.0.0.1"
+) -> Iterator[ScriptedHost]:
     """A scripted host, listening."""
-    host = ScriptedHost(world or World(), clock or ManualClock())
+    host = ScriptedHost(world or World(), clock or ManualClock(), address)
     thread = threading.Thread(target=host.server.serve_forever, kwargs={"poll_interval": 0.02}, name="scripted-host")
     thread.start()
     try:

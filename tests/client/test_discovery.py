@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quorate.client.config import Settings
-from quorate.client.discovery import Target, targets
+from quorate.client.discovery.target import Target
 from quorate.client.identity import Machine, machine_name
 from quorate.client.transport import Transport, TransportSettings
 from quorate.errors import DnsNameDoesNotExistError, FileAccessError, InvalidSettingError
@@ -62,15 +62,6 @@ def test_no_text_makes_a_target_that_cannot_be_read_back(typed: str) -> None:
     except InvalidSettingError:
         return
     assert Target.parse(str(target)) == target
-
-
-def test_s27_a_host_set_by_hand_is_the_only_one_and_without_any_there_is_an_error() -> None:
-    first, second = Target("a"), Target("b")
-    assert targets(first, second) == [first]
-    assert targets(None, second) == [second]
-    with pytest.raises(DnsNameDoesNotExistError) as caught:
-        targets(None, None)
-    assert caught.value.hresult == 0x8007232B
 
 
 def test_a_cleared_host_is_not_asked_again_from_memory(tmp_path: Path) -> None:

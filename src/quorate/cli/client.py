@@ -7,14 +7,17 @@ import signal
 import sys
 import threading
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from quorate.cli.client_discovery import show_discovery
 from quorate.cli.output import JsonFlag, Output, StateDir, exit_code
 from quorate.client.client import Client
 from quorate.client.config import Settings
+from quorate.client.discovery.trail import origin
 from quorate.client.installed import Installed, install, load_anchor, the_one
 from quorate.client.standing import Status
 from quorate.clock import SystemClock
@@ -23,6 +26,14 @@ from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
 from quorate.errors import QuorateError
 
 __all__ = ["app"]
+
+
+class Switch(StrEnum):
+    """A setting that is on or off."""
+
+    ON = "on"
+    OFF = "off"
+
 
 app = typer.Typer(
     help="Activate the software on this machine, and look at it.",
@@ -58,7 +69,9 @@ def init(
     root = folder if folder is not None else Settings.from_environment().root(product_id)
     client = _client(install(root, product, trust), edition)
     _show(output, client, client.status())
-    output.say("Next: `quorate client set-host NAME`, then `quorate client activate`.")
+    output.say(
+        "Next: `quorate client activate`. It finds its KMS host in DNS; or name one: `quorate client set-host NAME`."
+    )
 
 
 @app.command(epilog="Example: quorate client activate --json")
@@ -100,9 +113,67 @@ def set_host(
 
 @app.command("clear-host", epilog="Example: quorate client clear-host")
 def clear_host(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
-    """Forget the KMS host that was set."""
+    """Forget the KMS host that was set, and look for one in DNS again."""
     client = _client(_found(folder, product_id))
     _show(Output(as_json), client, client.clear_host())
+
+
+@app.command("set-domain", epilog="Example: quorate client set-domain corp.contoso.example")
+def set_domain(
+    domain: Annotated[str, typer.Argument(help="DNS domain that holds the SRV record.", metavar="DOMAIN")],
+    folder: StateDir = None,
+    product_id: ProductId = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Look for KMS hosts in this DNS domain and in no other."""
+    output = Output(as_json)
+    client = _client(_found(folder, product_id))
+    status = client.set_domain(domain)
+    _show(output, client, status)
+    if status.host_source == "set":
+        output.say(f"{status.host} was set by hand and goes before it: `quorate client clear-host` to look in DNS.")
+
+
+@app.command("clear-domain", epilog="Example: quorate client clear-domain")
+def clear_domain(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+    """Look for KMS hosts in this machine's own DNS domain and its search list again."""
+    client = _client(_found(folder, product_id))
+    _show(Output(as_json), client, client.clear_domain())
+
+
+@app.command("set-caching", epilog="Example: quorate client set-caching off")
+def set_caching(
+    switch: Annotated[Switch, typer.Argument(help="on: ask the host that worked last first; off: ask DNS each time.")],
+    folder: StateDir = None,
+    product_id: ProductId = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Turn host caching on or off. Off, priority and weight of the SRV records decide in every attempt."""
+    client = _client(_found(folder, product_id))
+    _show(Output(as_json), client, client.set_caching(switch is Switch.ON))
+
+
+@app.command("set-mdns", epilog="Example: quorate client set-mdns on")
+def set_mdns(
+    switch: Annotated[Switch, typer.Argument(help="on: where DNS knows no host that will do, ask the local link.")],
+    folder: StateDir = None,
+    product_id: ProductId = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Look for KMS hosts on the local link too (mDNS). Needs the extra `mdns`; off unless turned on here."""
+    client = _client(_found(folder, product_id))
+    _show(Output(as_json), client, client.set_mdns(switch is Switch.ON))
+
+
+@app.command(epilog="Example: quorate client discover --explain")
+def discover(
+    explain: Annotated[bool, typer.Option("--explain", help="Show every query, answer, choice and failure.")] = False,
+    folder: StateDir = None,
+    product_id: ProductId = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Look for KMS hosts as an attempt would, and greet each. Counts nobody, changes nothing."""
+    show_discovery(Output(as_json), _client(_found(folder, product_id)).discover(), is_explained=explain)
 
 
 @app.command(epilog="Example: quorate client rearm")
@@ -171,12 +242,22 @@ def _show(output: Output, client: Client, status: Status) -> None:
         facts["next step"] = status.hint
     facts |= {
         "count": f"{'-' if status.count is None else status.count} of {status.threshold}",
-        "KMS host": status.host,
+        "KMS host": None if status.host is None else f"{status.host} ({_origin(status)})",
         "CMID": status.cmid,
         "last attempt": None if status.last_attempt_s is None else _when(status.last_attempt_s, now_s),
         "next attempt": "due now" if status.next_attempt_s <= now_s else _when(status.next_attempt_s, now_s),
     }
+    if status.lookup_domain is not None:
+        facts["DNS domain"] = f"{status.lookup_domain} (set by hand)"
+    if not status.host_caching:
+        facts["host caching"] = "off"
     output.facts(facts)
+
+
+def _origin(status: Status) -> str:
+    words = origin(status.host_source, status.host_domain)
+    is_cached = status.host_source not in ("set", "mdns") and status.host_caching
+    return f"{words}; cached" if is_cached else words
 
 
 _STATUS_WORDS = {

@@ -16,7 +16,12 @@ from pathlib import Path
 
 from quorate.client.agent import Agent
 from quorate.client.config import Settings
-from quorate.client.discovery import Target
+from quorate.client.discovery.domains import parse_domain
+from quorate.client.discovery.mdns import check_installed
+from quorate.client.discovery.network import Network
+from quorate.client.discovery.search import Finder
+from quorate.client.discovery.survey import Discovery, survey
+from quorate.client.discovery.target import Target
 from quorate.client.driver import PATIENCE_S, Driver
 from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
@@ -41,7 +46,7 @@ class Client:
         trust: path of the publisher's `publisher.jwks`.
         edition: which edition this is; default: the one this machine was set up with, else the first in the file.
         state_dir: folder of all products' state; default: `QUORATE_STATE_DIR`, else where the platform has it.
-        clock, entropy, machine, transport: this machine's own unless given (tests, simulations).
+        clock, entropy, machine, transport, network: this machine's own unless given (tests, simulations).
 
     Several objects and processes may share one state: attempts are made by one of them at a time.
 
@@ -63,6 +68,7 @@ class Client:
         entropy: Entropy | None = None,
         machine: Machine | None = None,
         transport: TransportSettings | None = None,
+        network: Network | None = None,
     ) -> None:
         settings = Settings.from_environment()
         self._anchor = load_anchor(Path(product), Path(trust))
@@ -74,14 +80,17 @@ class Client:
         file = LeaseFile((Path(state_dir) if state_dir is not None else settings.root(product_id)) / product_id)
         here = machine or Machine.here()
         self._keeper = Keeper(file, self._anchor, edition, here, self._clock, self._entropy)
+        self._transport = Transport(transport or settings.transport)
+        self._network = network or settings.network
         self._driver = Driver(
             self._keeper,
             self._anchor,
-            Transport(transport or settings.transport),
+            self._transport,
             here,
             ClientEventLog(file.events_path),
             self._clock,
             self._entropy,
+            network=self._network,
         )
         self._agent = Agent(self.renew_if_due, self._clock)
         self._background: tuple[threading.Thread, threading.Event] | None = None
@@ -100,7 +109,8 @@ class Client:
         return self._keeper.standing(now_s).status(now_s, self._anchor)
 
     def activate(self) -> Status:
-        """Ask the KMS host now (at most 15 s; 20 s more while another process asks).
+        """Ask a KMS host now: at most 15 s for each that is tried, about a minute in all; as long again while another
+        process asks.
 
         Raises:
             RefusedError and its kind: the host said no. The state is unchanged, and asking has counted.
@@ -132,7 +142,7 @@ class Client:
         thread.start()
 
     def stop(self) -> None:
-        """End what `start` began; an attempt under way is finished first (15 s at the most)."""
+        """End what `start` began; an attempt under way is finished first (about a minute at the most)."""
         if self._background is not None:
             thread, stop = self._background
             stop.set()
@@ -166,7 +176,8 @@ class Client:
             InvalidSettingError: that is no name of a host.
             FileAccessError, StateInUseError: nothing was changed.
         """
-        return self._set_host(Target.parse(host))
+        target = Target.parse(host)
+        return self._change(lambda state, now_s: state.with_host(target, now_s))
 
     def clear_host(self) -> Status:
         """Forget the host that was set, and the one that worked last.
@@ -174,14 +185,61 @@ class Client:
         Raises:
             FileAccessError, StateInUseError: nothing was changed.
         """
-        return self._set_host(None)
+        return self._change(lambda state, now_s: state.with_host(None, now_s))
 
-    def _set_host(self, target: Target | None) -> Status:
+    def set_domain(self, domain: str) -> Status:
+        """Look for KMS hosts in this DNS domain from now on, and in no other. A host set by hand comes before it.
+
+        Raises:
+            InvalidSettingError: that is no DNS domain.
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        name = parse_domain(domain)
+        return self._change(lambda state, now_s: state.with_domain(name, now_s))
+
+    def clear_domain(self) -> Status:
+        """Look in this machine's own DNS domain and its search list again; forget the host that worked last.
+
+        Raises:
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        return self._change(lambda state, now_s: state.with_domain(None, now_s))
+
+    def set_caching(self, is_on: bool) -> Status:
+        """Whether the host that worked last is asked first (the default). Off: priority and weight of the SRV records
+        decide in every attempt.
+
+        Raises:
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        return self._change(lambda state, _: state.with_caching(is_on))
+
+    def set_mdns(self, is_on: bool) -> Status:
+        """Whether to look on the local link too, when DNS knows no host that will do (default: no).
+
+        Raises:
+            MdnsNotInstalledError: the package zeroconf is missing; nothing was changed.
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        if is_on:
+            check_installed()
+        return self._change(lambda state, _: state.with_mdns(is_on))
+
+    def discover(self) -> Discovery:
+        """Look for KMS hosts as an attempt would, say hello to each, and tell every step.
+
+        Counts nobody and changes nothing; takes about a minute at the most. Never raises for the network.
+        """
+        now_s = self._clock.now_s()
+        finder = Finder(self._anchor.product.service, self._network, self._clock, self._entropy)
+        search = finder.search(self._keeper.standing(now_s).state.directions())
+        return survey(search, self._transport, self._anchor, now_s)
+
+    def _change(self, change: Callable[[ClientState, int], ClientState]) -> Status:
         now_s = self._clock.now_s()
         with self._keeper.exclusive(PATIENCE_S):
             standing = self._keeper.standing(now_s, is_locked=True)
-            changed: ClientState = standing.state.with_host(target, now_s)
-            self._keeper.keep(changed, standing.lease)
+            self._keeper.keep(change(standing.state, now_s), standing.lease)
         return self.status()
 
     def _attempt_at_start(self) -> Status:

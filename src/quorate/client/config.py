@@ -5,6 +5,8 @@
 | `QUORATE_STATE_DIR` | folder of all clients' state; one folder per product below it |
 | `QUORATE_HTTPS` | `1`: speak HTTPS to the KMS host (an answer carries its own proof, so HTTP is the default) |
 | `QUORATE_CA_FILE` | PEM file of the authorities to believe, with HTTPS; default: the system's |
+| `QUORATE_DNS_SERVER` | `ADDRESS[:PORT]` of the name server to ask for KMS hosts, instead of this machine's |
+| `QUORATE_MDNS` | `1`: look for KMS hosts on the local link too, when DNS knows none that will do |
 | `QUORATE_PROXY` | `http://NAME:PORT` of a proxy; the general `http_proxy` is not used, as KMS hosts are near |
 """
 
@@ -13,9 +15,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from quorate.client.discovery.network import Network, name_server_at
 from quorate.client.transport import TransportSettings
 from quorate.errors import InvalidSettingError
 
@@ -40,6 +43,7 @@ class Settings:
     user_root: Path
     is_root: bool
     transport: TransportSettings
+    network: Network = field(default_factory=Network)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
@@ -51,6 +55,9 @@ class Settings:
         variables = os.environ if environment is None else environment
         given = variables.get("QUORATE_STATE_DIR")
         ca_file = variables.get("QUORATE_CA_FILE")
+        network = Network(is_mdns=_switch(variables, "QUORATE_MDNS"))
+        if server := variables.get("QUORATE_DNS_SERVER"):
+            network = replace(network, open_resolver=name_server_at(server))
         return cls(
             state_root=Path(given) if given else None,
             machine_root=_machine_root(variables),
@@ -61,6 +68,7 @@ class Settings:
                 ca_file=Path(ca_file) if ca_file else None,
                 proxy=variables.get("QUORATE_PROXY") or None,
             ),
+            network=network,
         )
 
     def root(self, product: str) -> Path:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from quorate.client.discovery import Target, targets
+from quorate.client.discovery.network import Network
+from quorate.client.discovery.search import Finder, Search
+from quorate.client.discovery.target import Found, Target
 from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
 from quorate.client.keeper import Keeper
@@ -20,11 +22,11 @@ from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, Answer
 from quorate.core.trust import Anchor, Question, accept_answer, refusal_error
-from quorate.errors import FileAccessError, HostUnreachableError, QuorateError
+from quorate.errors import CountInsufficientError, FileAccessError, QuorateError, RefusedError
 
 __all__ = ["Accept", "Ask", "Attempt", "Driver"]
 
-PATIENCE_S = 20.0  # for another process's attempt, which lasts 15 s with one host at the most
+PATIENCE_S = 70.0  # for another process's attempt, which lasts about a minute at the most (`SEARCH_S` and one host)
 
 
 Accept = Callable[[Answer, Question, Anchor, int], Lease | Refusal]
@@ -32,18 +34,39 @@ Accept = Callable[[Answer, Question, Anchor, int], Lease | Refusal]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question to one host, at `now_s` by this machine's clock."""
+    """One question to one host, at `now_s` by this machine's clock.
+
+    `addresses`: where it is; None: the operating system looks its name up.
+    """
 
     target: Target
     request: ActivationRequest
     now_s: int
+    addresses: tuple[str, ...] | None = None
 
 
 Attempt = Generator[Ask, Answer, QuorateError | None]
 """An attempt in steps: each `Ask` it gives wants the host's answer sent, or the transport's error thrown, into it. It
 returns why it did not go well, or None. Closed in the middle, it is a process that died there."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A verified answer."""
+
+    found: Found
+    answer: Answer
+    said: Lease | Refusal
+    refusal: RefusedError | None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether that host has recorded this machine; then no other is asked, for reasons in docs/adr/0009."""
+        return self.refusal is None or isinstance(self.refusal, CountInsufficientError)
+
+
 _Asking = Generator[Ask, Answer, tuple[Standing, QuorateError | None]]
+_AskingOne = Generator[Ask, Answer, _Said]
 
 
 class Driver:
@@ -51,6 +74,7 @@ class Driver:
 
     Args:
         accept: how an answer is verified; a simulation of a large fleet hands in a cheaper proof of the same.
+        network: how hosts are looked for; default: as this machine does.
     """
 
     def __init__(
@@ -63,6 +87,7 @@ class Driver:
         clock: Clock,
         entropy: Entropy,
         accept: Accept = accept_answer,
+        network: Network | None = None,
     ) -> None:
         self._keeper = keeper
         self._anchor = anchor
@@ -72,6 +97,7 @@ class Driver:
         self._clock = clock
         self._entropy = entropy
         self._accept = accept
+        self._finder = Finder(anchor.product.service, network or Network(), clock, entropy)
 
     def attempt_now(self) -> QuorateError | None:
         """Ask, whenever it is due. Why it did not go well, or None.
@@ -124,7 +150,7 @@ class Driver:
             ask = next(attempt)
             while True:  # bounded: an attempt asks `TARGETS_MAX` hosts at most
                 try:
-                    answer = self._transport.activate(ask.target, ask.request, ask.now_s)
+                    answer = self._transport.activate(ask.target, ask.request, ask.now_s, ask.addresses)
                 except QuorateError as error:
                     ask = attempt.throw(error)
                 else:
@@ -151,43 +177,52 @@ class Driver:
         return refusal or unwritable
 
     def _ask_all(self, standing: Standing, now_s: int) -> _Asking:
-        """The targets in their order, until one gives a verified answer; with the refusal, if it is one.
+        """The hosts in their order, until one has recorded this machine; with the refusal, if it is one.
 
         Raises:
             QuorateError: there was none; the most telling reason.
         """
-        try:
-            asked = targets(standing.state.host_target(), standing.state.cached_target())
-        except QuorateError as error:
-            self._log_sent(standing, "", now_s, error)
-            raise
-        unreachable: list[str] = []
-        telling: QuorateError | None = None
-        for target in asked:
+        search = self._finder.search(standing.state.directions())
+        unheard: list[_Said] = []
+        is_anybody = False
+        for found in search.hosts():
+            is_anybody = True
             try:
-                return (yield from self._ask(standing, target, now_s))
-            except HostUnreachableError as error:
-                unreachable.append(str(error.values["tried"]))
+                said = yield from self._ask(standing, search, found, now_s)
             except QuorateError as error:
-                telling = telling or error
-        raise telling or HostUnreachableError(tried="; ".join(unreachable), port=asked[0].port)
+                search.reject(found, error)
+                continue
+            if said.is_heard or said.refusal is None:
+                return self._believe(standing, said, now_s), said.refusal
+            search.reject(found, said.refusal)
+            unheard.append(said)
+        failure = search.failure()
+        if not is_anybody:
+            self._log_sent(standing, "", now_s, failure)
+        # A signed refusal is an answer too: where it is the most telling of all, its intervals and time are adopted.
+        for said in unheard:
+            if type(said.refusal) is type(failure):
+                believed = self._believe(standing, said, now_s)
+                return Standing(believed.state.with_outcome(failure), believed.lease, believed.proven_s), failure
+        raise failure
 
-    def _ask(self, standing: Standing, target: Target, now_s: int) -> _Asking:
+    def _ask(self, standing: Standing, search: Search, found: Found, now_s: int) -> _AskingOne:
         question = Question(standing.state.cmid, standing.state.edition, standing.state.nonce or "")
         try:
-            answer = yield Ask(target, self._request(standing, question, now_s), now_s)
+            addresses = search.addresses(found)
+            answer = yield Ask(found.target, self._request(standing, question, now_s), now_s, addresses)
         except QuorateError as error:
-            self._log_sent(standing, str(target), now_s, error)
+            self._log_sent(standing, str(found.target), now_s, error)
             raise
-        self._log_sent(standing, str(target), now_s, None)
+        self._log_sent(standing, str(found.target), now_s, None)
         try:
             said = self._accept(answer, question, self._anchor, now_s)
         except QuorateError as error:
-            self._log_received(standing, target, now_s, None, error)
+            self._log_received(standing, found.target, now_s, None, error)
             raise
         refusal = refusal_error(said, self._anchor) if isinstance(said, Refusal) else None
-        self._log_received(standing, target, now_s, said, refusal)
-        return self._believe(standing, said, answer, target, now_s), refusal
+        self._log_received(standing, found.target, now_s, said, refusal)
+        return _Said(found, answer, said, refusal)
 
     def _request(self, standing: Standing, question: Question, now_s: int) -> ActivationRequest:
         policy = self._anchor.product.policy
@@ -205,18 +240,16 @@ class Driver:
             link=None if standing.lease is None else standing.lease.link,
         )
 
-    def _believe(
-        self, standing: Standing, said: Lease | Refusal, answer: Answer, target: Target, now_s: int
-    ) -> Standing:
+    def _believe(self, standing: Standing, verified: _Said, now_s: int) -> Standing:
         """The standing after a verified answer, which also proves the time."""
-        policy = self._anchor.product.policy
+        policy, said = self._anchor.product.policy, verified.said
         state, lease = standing.state, standing.lease
         self._keeper.believe(said.issued_s)
         if isinstance(said, Lease):
             lease = said
         elif lease is not None and lease.issued_s > said.issued_s + policy.clock_tolerance_s:
             state, lease = state.without_lease(now_s, policy), None  # made at a time that has not been yet
-        state = state.answered(said, answer, target, now_s, self._chance(), self._anchor)
+        state = state.answered(said, verified.answer, verified.found, now_s, self._chance(), self._anchor)
         return Standing(state, lease, said.issued_s)
 
     def _keep(self, standing: Standing, unwritable: FileAccessError | None) -> FileAccessError | None:

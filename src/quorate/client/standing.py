@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from quorate.client.discovery.target import Source
 from quorate.client.state import ClientState
 from quorate.core import lifecycle
 from quorate.core.lease import Lease
@@ -33,6 +34,10 @@ class Status:
         message, hint: for people; never empty.
         expires_s: when the present state ends by itself, seconds since 1970 UTC; None when it does not.
         host: the KMS host set by hand, else the one that worked last.
+        host_source: how that one became known: `set`, `dns` or `mdns`; None when it is not known.
+        host_domain: the DNS domain whose SRV record names it.
+        lookup_domain: the only DNS domain to look in, set by hand; None: this machine's own.
+        host_caching: whether the host that worked last is asked first.
         count, threshold: as the host said last; before that, the count is None and the threshold the policy's.
         last_attempt_s, next_attempt_s: seconds since 1970 UTC.
     """
@@ -50,6 +55,10 @@ class Status:
     threshold: int
     last_attempt_s: int | None
     next_attempt_s: int
+    host_source: str | None = None
+    host_domain: str | None = None
+    lookup_domain: str | None = None
+    host_caching: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +112,7 @@ class Standing:
         threshold = state.threshold
         if threshold is None:
             threshold = policy.thresholds.of(anchor.edition(state.edition).machine_class).minimum
+        source = Source.SET if state.host is not None else state.cached_source
         return Status(
             status=life.status,
             usable=life.status in USABLE and not self.is_turned_back(now_s, policy),
@@ -117,6 +127,10 @@ class Standing:
             threshold=threshold,
             last_attempt_s=state.last_attempt_s,
             next_attempt_s=self.next_attempt_s(now_s, policy),
+            host_source=source.value if source is not None else None,
+            host_domain=state.cached_domain if state.host is None else None,
+            lookup_domain=state.domain,
+            host_caching=state.is_caching,
         )
 
     def _words(self, life: Life, now_s: int, policy: Policy) -> tuple[str | None, str, str]:

@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from quorate.client.discovery import Target
+from quorate.client.discovery.domains import parse_domain
+from quorate.client.discovery.search import Directions
+from quorate.client.discovery.target import Found, Source, Target
 from quorate.client.identity import Machine, MachineMark
 from quorate.clock import Entropy
 from quorate.core import lifecycle
@@ -60,6 +62,10 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         lease_nonce: of the question that the lease answered.
         nonce: of the question that no host has answered yet; None when there is none.
         host: set by hand; cached_host: the one that worked last. As `Target` reads them.
+        cached_source, cached_domain: how the latter became known.
+        domain: the only DNS domain to look in, set by hand.
+        is_caching: whether the host that worked last is asked first; else DNS decides each time.
+        is_mdns: whether to look on the local link too.
         attempts: how many there were, so that a waiting process sees that another one has asked.
         outcome: None when the last attempt went well, or there was none.
         proven_s: the time that is known to have been reached, from leases, hosts' answers and this machine's clock.
@@ -78,6 +84,11 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     machine: MachineMark | None = None
     host: _HostText | None = None
     cached_host: _HostText | None = None
+    cached_source: Source | None = None
+    cached_domain: _HostText | None = None
+    domain: _HostText | None = None
+    is_caching: bool = True
+    is_mdns: bool = False
     attempts: Annotated[int, Meta(ge=0, le=2**53)] = 0
     last_attempt_s: TimeS | None = None
     outcome: Outcome | None = None
@@ -91,6 +102,14 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def cached_target(self) -> Target | None:
         return None if self.cached_host is None else Target.parse(self.cached_host)
 
+    def directions(self) -> Directions:
+        """Whom to ask. A host that was found by mDNS is looked for anew each time: DNS comes before it."""
+        cached = self.cached_target()
+        found = None
+        if cached is not None and self.cached_source is not Source.MDNS:
+            found = Found(cached, self.cached_source, self.cached_domain, is_cached=True)
+        return Directions(self.host_target(), found, self.domain, self.is_caching, self.is_mdns)
+
     # --- changes ---------------------------------------------------------------------------------------------------
 
     def asking(self, entropy: Entropy) -> ClientState:
@@ -98,16 +117,21 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return self if self.nonce is not None else _replace(self, nonce=b64url(entropy.token(16)))
 
     def answered(
-        self, said: Lease | Refusal, answer: Answer, target: Target, now_s: int, chance: float, anchor: Anchor
+        self, said: Lease | Refusal, answer: Answer, found: Found, now_s: int, chance: float, anchor: Anchor
     ) -> ClientState:
-        """After a verified answer: the host's intervals adopted, its time believed, also when it is before ours."""
+        """After a verified answer: the host's intervals adopted, its time believed, also when it is before ours.
+
+        A host that keeps no record of us (it is for other products, or our clocks differ) is not asked first next time.
+        """
         policy = anchor.product.policy
         is_heard = isinstance(said, Lease) or said.code == CountInsufficientError.code  # other refusals leave no record
         state = _replace(
             self,
             nonce=None,
             previous_cmid=None if is_heard else self.previous_cmid,
-            cached_host=str(target),
+            cached_host=str(found.target) if is_heard else None,
+            cached_source=found.source if is_heard else None,
+            cached_domain=found.domain if is_heard else None,
             attempts=self.attempts + 1,
             last_attempt_s=now_s,
             count=said.count if is_heard else self.count,
@@ -180,10 +204,24 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def with_host(self, target: Target | None, now_s: int) -> ClientState:
         """Another host set by hand, or none. What was cached is forgotten, and it is time to ask."""
+        return _replace(self._looking_anew(now_s), host=None if target is None else str(target))
+
+    def with_domain(self, domain: str | None, now_s: int) -> ClientState:
+        """Another domain set by hand, or none. What was cached is forgotten, and it is time to ask."""
+        return _replace(self._looking_anew(now_s), domain=domain)
+
+    def with_caching(self, is_on: bool) -> ClientState:
+        return _replace(self, is_caching=is_on)
+
+    def with_mdns(self, is_on: bool) -> ClientState:
+        return _replace(self, is_mdns=is_on)
+
+    def _looking_anew(self, now_s: int) -> ClientState:
         return _replace(
             self,
-            host=None if target is None else str(target),
             cached_host=None,
+            cached_source=None,
+            cached_domain=None,
             life=_replace(self.life, next_attempt_s=now_s),
         )
 
@@ -214,7 +252,10 @@ def decode_state(data: bytes) -> ClientState:
         raise MalformedError(what="client.json", reason=f"it is longer than {STATE_BYTES_MAX} bytes")
     state = decode_strict(_decoder, data, "client.json")
     try:
-        state.host_target(), state.cached_target()
+        state.directions()
+        for domain in (state.domain, state.cached_domain):
+            if domain is not None:
+                parse_domain(domain)
     except InvalidSettingError as fault:
         raise MalformedError(what="client.json", reason=fault.message) from None
     if len({state.lease is None, state.host_certificate is None, state.lease_nonce is None}) != 1:

@@ -11,23 +11,26 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import msgspec
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError, ReadTimeoutError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, parse_url
 
-from quorate.client.discovery import Target
+from quorate.client.discovery.target import Target
 from quorate.core.messages import (
     ANSWER_BYTES_MAX,
     ActivationRequest,
     Answer,
+    HostDescription,
     decode_answer,
     decode_problem,
+    decode_strict,
     encode,
 )
 from quorate.errors import (
@@ -42,7 +45,8 @@ from quorate.errors import (
 
 __all__ = ["Transport", "TransportSettings", "read_answer"]
 
-PATH = "/v1/activate"
+ACTIVATE, DESCRIBE = "/v1/activate", "/v1/host"
+ADDRESS_S_MIN = 1.0  # for each address of a host, where several share the time to connect
 RETRY_AFTER_S_MAX = 86_400  # an unsigned word must not silence a client for longer than a day
 WORDS_MAX = 500
 
@@ -72,16 +76,42 @@ class Transport:
         self._proxy = None if self._settings.proxy is None else _proxy_of(self._settings.proxy)
         self._tls = _tls(self._settings.ca_file) if self._settings.is_https else None
 
-    def activate(self, target: Target, request: ActivationRequest, now_s: int) -> Answer:
+    def activate(
+        self, target: Target, request: ActivationRequest, now_s: int, addresses: Sequence[str] | None = None
+    ) -> Answer:
         """The host's answer, well-formed and unverified.
+
+        Args:
+            addresses: where the target is, tried in turn; None: the operating system looks its name up. A proxy is
+                given the name in either case.
 
         Raises:
             HostUnreachableError: nobody answered; `values["tried"]` names the target and the reason.
             NotAQuorateHostError: somebody else answered.
             QuorateError: the fault that the host reported; `values["retry_after_s"]` when it said when to come back.
         """
+        status, headers, body = self._told(target, "POST", ACTIVATE, encode(request), addresses)
+        return read_answer(target, status, headers, body, now_s)
+
+    def describe(self, target: Target, now_s: int, addresses: Sequence[str] | None = None) -> HostDescription:
+        """What the host says about itself, unverified: a hello that counts nobody.
+
+        Raises:
+            as `activate`.
+        """
+        status, headers, body = self._told(target, "GET", DESCRIBE, None, addresses)
+        _check_is_answer(target, status, headers, body, now_s)
         try:
-            status, headers, body = self._exchange(target, encode(request))
+            return decode_strict(_description_decoder, body, "the host's description")
+        except MalformedError as fault:
+            raise _not_ours(target, f"its description is none of ours ({clean(str(fault.values['reason']))})") from None
+
+    def _told(
+        self, target: Target, method: str, path: str, body: bytes | None, addresses: Sequence[str] | None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One exchange, with everything that can go wrong on the way given its error."""
+        try:
+            return self._exchange(target, method, path, body, addresses)
         except NameResolutionError:
             raise _unreachable(target, "the name does not resolve") from None
         except NewConnectionError as fault:  # which counts as a timeout too
@@ -96,21 +126,22 @@ class Transport:
             raise _not_ours(target, "it does not speak HTTP") from None
         except (OSError, HTTPError) as fault:
             raise _unreachable(target, _reason(fault)) from None
-        return read_answer(target, status, headers, body, now_s)
 
-    def _exchange(self, target: Target, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        with contextlib.closing(self._connection(target)) as connection:
-            connection.connect()
+    def _exchange(
+        self, target: Target, method: str, path: str, body: bytes | None, addresses: Sequence[str] | None
+    ) -> tuple[int, dict[str, str], bytes]:
+        with contextlib.closing(self._connected(target, addresses)) as connection:
             rest_s = self._settings.total_timeout_s - self._settings.connect_timeout_s
             connection.timeout = rest_s
             with _cut_after(rest_s, connection.sock) as is_cut:
                 try:
                     connection.request(
-                        "POST",
-                        self._url(target),
+                        method,
+                        self._url(target, path),
                         body,
                         {
-                            "Content-Type": "application/json",
+                            "Host": str(target),
+                            **({} if body is None else {"Content-Type": "application/json"}),
                             "Accept": "application/json, application/problem+json",
                             "Accept-Encoding": "identity",
                             "Connection": "close",
@@ -130,19 +161,40 @@ class Transport:
                     raise TimeoutError
             return response.status, {name.lower(): value for name, value in response.headers.items()}, received
 
-    def _connection(self, target: Target) -> HTTPConnection:
-        timeout_s = self._settings.connect_timeout_s
-        first = (target.host, target.port) if self._proxy is None else (self._proxy.host or "", self._proxy.port or 80)
+    def _connected(self, target: Target, addresses: Sequence[str] | None) -> HTTPConnection:
+        """A connection to the first address that takes one; the last one's fault when none does."""
+        hosts = [target.host] if addresses is None or self._proxy is not None else list(addresses)
+        timeout_s = max(
+            self._settings.connect_timeout_s / len(hosts), min(ADDRESS_S_MIN, self._settings.connect_timeout_s)
+        )
+        for left, host in enumerate(hosts, start=1 - len(hosts)):
+            connection = self._connection(target, host, timeout_s)
+            try:
+                connection.connect()
+            except (NewConnectionError, ConnectTimeoutError):
+                connection.close()
+                if left == 0:
+                    raise
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+        raise _unreachable(target, "it has no address")
+
+    def _connection(self, target: Target, host: str, timeout_s: float) -> HTTPConnection:
+        first = (host, target.port) if self._proxy is None else (self._proxy.host or "", self._proxy.port or 80)
         if self._tls is None:
             return HTTPConnection(*first, timeout=timeout_s)
-        connection = HTTPSConnection(*first, timeout=timeout_s, ssl_context=self._tls)
+        name = target.host.rstrip(".") if self._proxy is None else None
+        connection = HTTPSConnection(*first, timeout=timeout_s, ssl_context=self._tls, server_hostname=name)
         if self._proxy is not None:
             connection.set_tunnel(target.host, target.port)
         return connection
 
-    def _url(self, target: Target) -> str:
+    def _url(self, target: Target, path: str) -> str:
         # Through a proxy, plain HTTP names the whole address (RFC 9112, section 3.2.2).
-        return f"http://{target}{PATH}" if self._proxy is not None and self._tls is None else PATH
+        return f"http://{target}{path}" if self._proxy is not None and self._tls is None else path
 
 
 @contextlib.contextmanager
@@ -181,19 +233,28 @@ def _bounded_body(response: BaseHTTPResponse) -> bytes:
     return b"".join(parts)
 
 
+_description_decoder = msgspec.json.Decoder(HostDescription)
+
+
 def read_answer(target: Target, status: int, headers: dict[str, str], body: bytes, now_s: int) -> Answer:
     """What a response says: the answer in it, or the fault that it reports. Raises as `Transport.activate`.
 
     Args:
         headers: by their lower-case names.
     """
+    _check_is_answer(target, status, headers, body, now_s)
+    try:
+        return decode_answer(body)
+    except MalformedError as fault:
+        raise _not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
+
+
+def _check_is_answer(target: Target, status: int, headers: dict[str, str], body: bytes, now_s: int) -> None:
+    """Goes on when there is a body to be read; raises what else it is."""
     if len(body) > ANSWER_BYTES_MAX:
         raise _not_ours(target, f"its answer is longer than {ANSWER_BYTES_MAX} bytes")
     if status == 200:
-        try:
-            return decode_answer(body)
-        except MalformedError as fault:
-            raise _not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
+        return
     if 300 <= status < 400:
         raise _not_ours(target, f"it redirects (HTTP {status}), which a KMS host never does")
     error = _reported(target, status, headers, body)

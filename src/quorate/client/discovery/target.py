@@ -1,20 +1,17 @@
-"""Which KMS hosts to ask, in order: the host that was set by hand; otherwise the one that worked last.
-
-Finding hosts through DNS SRV records comes here: it puts its targets behind the cached one.
-"""
+"""A KMS host to ask: its name and port, as people type it, and where it was found."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
-from quorate.errors import DnsNameDoesNotExistError, InvalidSettingError
+from quorate.errors import InvalidSettingError
 
-__all__ = ["DEFAULT_PORT", "TARGETS_MAX", "Target", "targets"]
+__all__ = ["DEFAULT_PORT", "Found", "Source", "Target", "is_host_name", "split_port"]
 
 DEFAULT_PORT = 1688  # S33
-TARGETS_MAX = 8  # asked in one attempt; with 15 s each, two minutes at the worst
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
 _ALLOWED = "NAME, NAME:PORT, 192.0.2.7:PORT or [2001:db8::7]:PORT; the port is 1688 unless said otherwise."
@@ -37,13 +34,13 @@ class Target:
         typed = text.strip()
         if "://" in typed or "/" in typed or "@" in typed:
             raise _wrong(f"{typed[:100]!r} is an address of the web; only the name is wanted", "host")
-        host, port = _split(typed)
+        host, port = split_port(typed)
         if ":" in host or re.fullmatch(r"[0-9.]+", host):
             try:
                 ipaddress.ip_address(host)
             except ValueError:
                 raise _wrong(f"{host[:100]!r} is no IP address", "host") from None
-        elif len(host) > 253 or not all(_LABEL.match(label) for label in host.removesuffix(".").split(".")):
+        elif not is_host_name(host):
             raise _wrong(f"{host[:100]!r} is no DNS name", "host")
         return cls(host, _port(port))
 
@@ -51,20 +48,43 @@ class Target:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def targets(host: Target | None, cached: Target | None) -> list[Target]:
-    """Whom to ask, in order; at least one, at most `TARGETS_MAX`. A host set by hand is the only one asked.
+class Source(StrEnum):
+    """How a host became known."""
+
+    SET = "set"
+    DNS = "dns"
+    MDNS = "mdns"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A host to ask, and how it became known.
+
+    Attributes:
+        source: None when a record from before does not say.
+        domain: the DNS domain whose SRV record names it.
+        is_cached: it worked last, and was not looked for again.
+        addresses: IP addresses that came with it (mDNS); empty: its name is looked up when its turn comes.
+    """
+
+    target: Target
+    source: Source | None
+    domain: str | None = None
+    is_cached: bool = False
+    addresses: tuple[str, ...] = ()
+
+
+def is_host_name(text: str) -> bool:
+    """Whether it can be a host's name in DNS: at most 253 characters, labels of letters, digits, `-` and `_`."""
+    return 0 < len(text) <= 253 and all(_LABEL.match(label) for label in text.removesuffix(".").split("."))
+
+
+def split_port(typed: str) -> tuple[str, str | None]:
+    """Host and port of `HOST[:PORT]`, neither checked; None where no port stands.
 
     Raises:
-        DnsNameDoesNotExistError: nobody is known (S27).
+        InvalidSettingError: brackets that are none.
     """
-    if host is not None:
-        return [host]
-    if cached is not None:
-        return [cached]
-    raise DnsNameDoesNotExistError(reason="no host was set")
-
-
-def _split(typed: str) -> tuple[str, str | None]:
     if typed.startswith("["):
         host, bracket, rest = typed[1:].partition("]")
         if not bracket or ":" not in host or (rest and not rest.startswith(":")):
