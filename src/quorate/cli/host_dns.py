@@ -64,7 +64,10 @@ def dns_app(open_publication: Opener) -> typer.Typer:
     )
     def withdraw(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
         with open_publication(state_dir) as opened:
-            _show_results(opened.publisher.withdraw(), Output(as_json))
+            results = opened.publisher.withdraw()
+            _show_results(results, Output(as_json))
+            if not results:
+                Output(as_json).say("nothing was published, and there is nothing to withdraw")
             if opened.will_publish:
                 Output(as_json).say(_COMES_BACK)
 
@@ -158,7 +161,8 @@ def _show_findings(findings: Iterable[Finding], output: Output) -> None:
 
 def _show_results(results: tuple[DomainResult, ...], output: Output) -> None:
     rows = [msgspec.to_builtins(DomainState.of(each)) for each in results]
-    output.rows(rows, {"domain": "Domain", "result": "Result", "record": "Record", "note": "Note"})
+    if rows or output.as_json:
+        output.rows(rows, {"domain": "Domain", "result": "Result", "record": "Record", "note": "Note"})
     failures = [each.error for each in results if each.error is not None]
     for error in failures:
         report(error, False)

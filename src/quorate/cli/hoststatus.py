@@ -37,7 +37,7 @@ def status_lines(status: HostStatus) -> Iterator[str]:
     yield "Settings"
     yield from _pairs(_settings(status))
     yield ""
-    yield f"DNS publishing: {'on' if status.dns_publishing else 'off'}{_next_try(status)}"
+    yield f"DNS publication: {'on' if status.dns_publishing else 'off'}{_next_try(status)}"
     yield from _published(status)
     yield ""
     yield "Requests received from clients, in all"

@@ -191,6 +191,9 @@ class Names:
                 # The root, or a top level domain: only its emptiness was found. Nothing is ever sent there unasked.
                 raise DnsZoneNotFoundError(name=name.rstrip("."), reason=f"{domain} does not exist in DNS")
             soa = self._resolver().resolve(zone, "SOA", lifetime=lifetime, search=False)
+        except dns.resolver.NoRootSOA:
+            reason = "the name servers of this machine know no zone above it, not even the root"
+            raise DnsZoneNotFoundError(name=name.rstrip("."), reason=reason) from None
         except dns.exception.DNSException as fault:
             raise DnsZoneNotFoundError(name=name.rstrip("."), reason=str(fault)) from None
         return str(soa[0].mname.to_text(True)).lower()
