@@ -108,6 +108,10 @@ class Driver:
         Raises:
             StateInUseError: another process holds the record for longer than an attempt takes.
         """
+        return self._run(self.steps_now())
+
+    def steps_now(self) -> Attempt:
+        """`attempt_now`, step by step, for whoever carries the questions himself; raises the same."""
         before = self._keeper.standing(self._clock.now_s()).state.attempts
         try:
             with self._keeper.exclusive(PATIENCE_S) as waited:
@@ -115,9 +119,10 @@ class Driver:
                 if waited and standing.state.attempts != before:
                     outcome = standing.state.outcome
                     return None if outcome is None else outcome.error()
-                return self._run(self._attempt(standing, unwritable=None))
+                return (yield from self._attempt(standing, unwritable=None))
         except FileAccessError as fault:
-            return self._run(self._attempt(self._keeper.standing(self._clock.now_s()), unwritable=fault))
+            standing = self._keeper.standing(self._clock.now_s())
+            return (yield from self._attempt(standing, unwritable=fault))
 
     def attempt_if_due(self) -> QuorateError | None:
         """Ask when it is time to. None when it was not, or when it went well.
