@@ -153,6 +153,7 @@ class ScriptedHost:
 
     Attributes:
         script: what it answers with; honest at `count` unless a test puts something else there.
+        describes: what it says to a hello.
         requests: what it has heard.
     """
 
@@ -166,12 +167,19 @@ class ScriptedHost:
         self.paths: list[str] = []
         self.heard = threading.Event()
         self.script: Script = self.honest
+        self.describes = b"Not here"
         self.raw: Callable[[socket.socket], None] | None = None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 outer._handle(self)
+
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(outer.describes)))
+                self.end_headers()
+                self.wfile.write(outer.describes)
 
             def log_message(self, *_: object) -> None:
                 pass
