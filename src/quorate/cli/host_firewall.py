@@ -94,7 +94,7 @@ def _looked_at(name: str | None) -> tuple[list[Firewall], tuple[int, ...] | None
     if os.geteuid() != 0 or (name is not None and name not in RUNNABLE):
         return [], None
     try:
-        found = firewalls_in_use(Tools()) if name is None else [firewall_named(name, Tools())]
+        found = firewalls_in_use(Tools(os.environ)) if name is None else [firewall_named(name, Tools(os.environ))]
         opened = [set(each.ports()) for each in found]
         return found, tuple(sorted(set.intersection(*opened))) if opened else None
     except QuorateError:
@@ -124,7 +124,7 @@ def _change(port: int, name: str | None, enable: bool, output: Output) -> None:
     if os.geteuid() != 0:
         chosen = f" --format {name}" if name else ""
         raise FirewallNeedsRootError(command=f"quorate host firewall{chosen} {word}")
-    found = firewalls_in_use(Tools()) if name is None else [firewall_named(name, Tools())]
+    found = firewalls_in_use(Tools(os.environ)) if name is None else [firewall_named(name, Tools(os.environ))]
     rows = [_changed(each.name, port, enable) for each in found]
     if output.as_json:
         output.facts({"name": NAME, "port": port, "enabled": enable and bool(rows), "firewalls": rows})
@@ -140,7 +140,7 @@ def _change(port: int, name: str | None, enable: bool, output: Output) -> None:
 
 def _changed(name: str, port: int, enable: bool) -> dict[str, Any]:
     """Do it, and what was done. The firewall is looked at again before it is said to be so."""
-    tools = Tools()
+    tools = Tools(os.environ)
     firewall = firewall_named(name, tools)
     if enable:
         firewall.enable(port)

@@ -24,6 +24,7 @@ class Firewalld:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._runs: bool | None = None
+        self._zone: str | None = None
 
     def filters(self) -> bool:
         """Whether its daemon runs."""
@@ -36,21 +37,22 @@ class Firewalld:
         """The service's ports, when a zone lets the service in."""
         if not self._zones():
             return ()
-        return tuple(sorted(int(port) for port in self._service_ports()))
+        return tuple(sorted(int(port) for port in self._service_ports() or ()))
 
     def form(self, port: int) -> Form:
         return form(self.name, port)
 
     def enable(self, port: int) -> None:
         before = len(self._tools.did)
-        if SERVICE not in self._ask("--get-services").split():
+        ports = self._service_ports()
+        if ports is None:
             self._change(f"--new-service={SERVICE}")
             self._change(f"--service={SERVICE}", f"--set-short={NAME}")
             self._change(f"--service={SERVICE}", f"--set-description={DESCRIPTION}")
-        for old in self._service_ports():
+        for old in ports or ():
             if old != str(port):
                 self._change(f"--service={SERVICE}", f"--remove-port={old}/tcp")
-        if str(port) not in self._service_ports():
+        if str(port) not in (ports or ()):
             self._change(f"--service={SERVICE}", f"--add-port={port}/tcp")
         if self._default_zone() not in self._zones():
             self._change(f"--zone={self._default_zone()}", f"--add-service={SERVICE}")
@@ -58,9 +60,10 @@ class Firewalld:
 
     def disable(self) -> None:
         before = len(self._tools.did)
+        remove = "--remove-service" if self.filters() else "--remove-service-from-zone"  # the offline program's word
         for zone in self._zones():
-            self._change(f"--zone={zone}", f"--remove-service={SERVICE}")
-        if SERVICE in self._ask("--get-services").split():
+            self._change(f"--zone={zone}", f"{remove}={SERVICE}")
+        if self._service_ports() is not None:
             self._change(f"--delete-service={SERVICE}")
         self._reload_after(before)
 
@@ -84,9 +87,6 @@ class Firewalld:
         program = ("firewall-cmd", "--permanent") if self.filters() else ("firewall-offline-cmd",)
         return (*program, *options)
 
-    def _ask(self, *options: str) -> str:
-        return self._tools.ask(*self._words(*options))
-
     def _change(self, *options: str) -> None:
         self._tools.change(*self._words(*options), faults=_FAULTS)
 
@@ -96,17 +96,20 @@ class Firewalld:
             self._tools.change("firewall-cmd", "--reload", faults=_FAULTS)
 
     def _default_zone(self) -> str:
-        program = "firewall-cmd" if self.filters() else "firewall-offline-cmd"
-        return self._tools.ask(program, "--get-default-zone").split()[-1]
+        if self._zone is None:
+            program = "firewall-cmd" if self.filters() else "firewall-offline-cmd"
+            self._zone = self._tools.ask(program, "--get-default-zone").split()[-1]
+        return self._zone
 
-    def _service_ports(self) -> list[str]:
+    def _service_ports(self) -> list[str] | None:
+        """The ports of the service; None when there is no such service."""
         said = self._tools.answers(*self._words(f"--service={SERVICE}", "--get-ports"))
-        return _PORT.findall(said or "")
+        return None if said is None else _PORT.findall(said)
 
     def _zones(self) -> list[str]:
         """Zones that let the service in."""
         zones, name = [], ""
-        for line in self._ask("--list-all-zones").splitlines():
+        for line in self._tools.ask(*self._words("--list-all-zones")).splitlines():
             if line and not line[0].isspace():
                 name = line.split()[0]
             elif line.strip().startswith("services:") and SERVICE in line.split():

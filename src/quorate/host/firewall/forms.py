@@ -56,7 +56,7 @@ def _nft(port: int) -> Form:
     return Form(
         "nft",
         "a shell, as root; put the rule in /etc/nftables.conf too, so that it outlives a restart",
-        (f'nft add rule {chain} tcp dport {port} accept comment "{NAME}"',),
+        (f"nft 'add rule {chain} tcp dport {port} accept comment \"{NAME}\"'",),
         (
             f"nft --handle list chain {chain}",
             f"nft delete rule {chain} handle NUMBER",

@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,9 +60,14 @@ class _Done:
 
 
 class Tools:
-    """The programs. `did` is every command that changed something, as it could be typed."""
+    """The programs. `did` is every command that changed something, as it could be typed.
 
-    def __init__(self) -> None:
+    Args:
+        environ: what they inherit; their language is set, as their words are read.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = {**environ, "PATH": _PATH, "LC_ALL": "C"}
         self.did: list[str] = []
 
     def has(self, program: str) -> bool:
@@ -114,16 +119,13 @@ class Tools:
                 errors="replace",
                 timeout=TIMEOUT_S,
                 check=False,
-                env=_ENVIRONMENT,
+                env=self._environ,
             )
         except subprocess.TimeoutExpired:
             raise _failed(command, f"it did not end within {TIMEOUT_S:.0f} s") from None
         except OSError as fault:
             raise _failed(command, fault.strerror or str(fault)) from None
         return _Done(done.returncode, done.stdout)
-
-
-_ENVIRONMENT = {"PATH": _PATH, "LC_ALL": "C"}  # in the language whose words are looked for
 
 
 def _failed(command: Sequence[str], output: str) -> FirewallFailedError:
