@@ -1,0 +1,237 @@
+"""What must never happen: checked in every simulation, in words of its own.
+
+The watch keeps a second, naive book of what each database must hold: which CMIDs were heard when, and which lease was
+given last. Every answer, every accepted lease, every restart and every look at a machine is held against it.
+
+Safety: no lease below the threshold; none that the chain does not allow; no machine counted twice, none forgotten; what
+was answered is on disk after a crash; nobody is Licensed beyond the expiry. Liveness is in `sim.liveness`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from quorate.client.standing import Standing
+from quorate.core.lease import Lease, Refusal
+from quorate.core.lifecycle import USABLE
+from quorate.core.messages import ActivationRequest, Answer, LicenseStatus
+from quorate.core.policy import HOUR_S, MachineClass, Policy
+from quorate.core.trust import Anchor
+from quorate.errors import InternalFaultError, QuorateError
+from quorate.host.store.reports import PAGE_MAX
+from quorate.host.store.store import Store
+from quorate.host.writer import Outcome
+from quorate.sim.host import SimHost
+from quorate.sim.machine import SimMachine
+from quorate.sim.papers import said_in
+
+__all__ = ["Book", "Violation", "Watch"]
+
+VIOLATIONS_MAX = 100
+SECOND_LEASE_S = HOUR_S  # how long an answer may be underway
+_answer_decoder = msgspec.json.Decoder(Answer)
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A rule that was broken, when, and how it shows."""
+
+    at_s: int
+    rule: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    nonce: str
+    edition: str
+    issued_s: int
+    expires_s: int
+    count: int
+
+
+class Book:
+    """What one database must hold: a naive model of it."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._window_s = policy.count_window_s
+        self.heard: dict[str, tuple[int, MachineClass]] = {}  # in the order of the time they were heard
+        self.given: dict[str, _Given] = {}
+        self._per_class = dict.fromkeys(MachineClass, 0)
+        self._newest_s = 0
+        self.is_ordered = True
+
+    def hear(self, cmid: str, machine_class: MachineClass, previous: str | None, now_s: int) -> None:
+        """S16, S17: this machine is known now, under this CMID alone."""
+        if now_s < self._newest_s:
+            self.is_ordered = False  # the host's clock was set back: from now on the slow way
+        self._newest_s = max(self._newest_s, now_s)
+        if previous is not None and previous != cmid:
+            self._drop(previous)
+        self._drop(cmid, keeps_lease=True)
+        self.heard[cmid] = now_s, machine_class
+        self._per_class[machine_class] += 1
+
+    def lapse(self, now_s: int) -> None:
+        """S18: records of the age of the window are discarded."""
+        if not self.is_ordered:
+            for cmid in [each for each, (heard_s, _) in self.heard.items() if now_s - heard_s >= self._window_s]:
+                self._drop(cmid)
+            return
+        while self.heard:
+            cmid, (heard_s, _) = next(iter(self.heard.items()))
+            if now_s - heard_s < self._window_s:
+                break
+            self._drop(cmid)
+
+    def count(self, classes: Iterable[MachineClass]) -> int:
+        """Distinct machines of these classes; lapse first."""
+        return sum(self._per_class[each] for each in classes)
+
+    def _drop(self, cmid: str, *, keeps_lease: bool = False) -> None:
+        known = self.heard.pop(cmid, None)
+        if known is not None:
+            self._per_class[known[1]] -= 1
+        if not keeps_lease:
+            self.given.pop(cmid, None)
+
+
+class Watch:
+    """All checkers of one simulation."""
+
+    def __init__(self, anchor: Anchor, databases: Iterable[str]) -> None:
+        self._anchor = anchor
+        self._policy = anchor.product.policy
+        self._classes = {edition.id: edition.machine_class for edition in anchor.product.editions}
+        self.books = {name: Book(self._policy) for name in databases}
+        self._before: dict[str, _Given] = {}
+        self.violations: list[Violation] = []
+
+    def broken(self, at_s: int, rule: str, detail: str) -> None:
+        """Note a violation."""
+        if len(self.violations) < VIOLATIONS_MAX:
+            self.violations.append(Violation(at_s, rule, detail))
+
+    # --- at the host -----------------------------------------------------------------------------------------------
+
+    def answered(self, host: SimHost, request: ActivationRequest, outcome: Outcome) -> Lease | Refusal | QuorateError:
+        """Hold one outcome against the book; what was said, in claims."""
+        now_s = host.clock.now_s()
+        if isinstance(outcome, QuorateError):
+            if isinstance(outcome, InternalFaultError):
+                self.broken(now_s, "no-internal-fault", f"{host.plan.name} could not answer {request.machine}")
+            return outcome
+        said = said_in(_answer_decoder.decode(outcome).answer)
+        tolerance_s = self._policy.clock_tolerance_s
+        is_skewed = abs(request.time_s - now_s) > tolerance_s
+        if isinstance(said, Refusal) and said.code == "CLOCK_SKEW":
+            if not is_skewed:
+                self.broken(now_s, "clock-skew", f"{request.machine} was refused although the clocks agree")
+            return said
+        if is_skewed:
+            self.broken(now_s, "clock-skew", f"{request.machine} was answered {request.time_s - now_s} s off")
+        self._count(self.books[host.plan.database], request, said, now_s)
+        return said
+
+    def _count(self, book: Book, request: ActivationRequest, said: Lease | Refusal, now_s: int) -> None:
+        machine_class = self._classes[request.edition]
+        threshold = self._policy.thresholds.of(machine_class)
+        book.lapse(now_s)
+        given = book.given.get(request.cmid)
+        book.hear(request.cmid, machine_class, request.previous_cmid, now_s)
+        count = book.count(threshold.counts)
+        shown = min(count, 2 * threshold.minimum)
+        is_again = (
+            given is not None
+            and given.nonce == request.nonce
+            and given.edition == request.edition
+            and abs(now_s - given.issued_s) < self._policy.clock_tolerance_s
+        )
+        if is_again and given is not None:
+            if said.issued_s != given.issued_s or said.count != given.count or isinstance(said, Refusal):
+                self.broken(now_s, "same-question-same-answer", f"{request.machine}: {given} became {said}")
+            return
+        if said.count != shown:
+            self.broken(now_s, "counted-once", f"{request.machine} was told {said.count}, there are {shown}")
+        if isinstance(said, Lease):
+            if count < threshold.minimum or said.count < threshold.minimum:
+                self.broken(now_s, "no-lease-below-threshold", f"{request.machine}: {count} of {threshold.minimum}")
+            if given is not None and now_s - given.issued_s < SECOND_LEASE_S:
+                self._before[request.cmid] = given
+            book.given[request.cmid] = _Given(request.nonce, request.edition, said.issued_s, said.expires_s, said.count)
+        elif count >= threshold.minimum:
+            self.broken(now_s, "lease-at-threshold", f"{request.machine} was refused at {count}")
+
+    def audit(self, host: SimHost) -> None:
+        """After a restart, and at the end: what was answered is there, and nothing is there twice."""
+        now_s, book = host.clock.now_s(), self.books[host.plan.database]
+        book.lapse(now_s)
+        found = dict(_rows(host.store))
+        for cmid, (heard_s, _) in book.heard.items():
+            if cmid not in found:
+                self.broken(now_s, "answered-is-on-disk", f"{host.plan.name} has forgotten {cmid}")
+            elif found[cmid] != heard_s:
+                self.broken(now_s, "answered-is-on-disk", f"{cmid} was heard at {heard_s}, on disk {found[cmid]}")
+        for cmid, heard_s in found.items():
+            if cmid not in book.heard and now_s - heard_s < self._policy.count_window_s:
+                self.broken(now_s, "counted-once", f"{host.plan.name} knows {cmid}, which nobody has")
+
+    def lost(self, database: str) -> None:
+        """The records are gone with their disk: an empty book."""
+        self.books[database] = Book(self._policy)
+
+    # --- at the client ---------------------------------------------------------------------------------------------
+
+    def believed(self, machine: SimMachine, said: Lease | Refusal) -> None:
+        """A client accepted an answer: a host must have given it, and the policy allow it."""
+        if not isinstance(said, Lease):
+            return
+        machine_class = self._classes[said.edition]
+        now_s = machine.clock.now_s()
+        mine = (said.nonce, said.issued_s, said.expires_s)
+        known = [book.given.get(said.cmid) for book in self.books.values()] + [self._before.get(said.cmid)]
+        if not any(each is not None and (each.nonce, each.issued_s, each.expires_s) == mine for each in known):
+            self.broken(now_s, "chain", f"{machine.name} believed a lease that no host has given: {said}")
+        if said.expires_s - said.issued_s > self._policy.validity_s(machine_class):
+            self.broken(now_s, "chain", f"{machine.name} believed a lease that is too long: {said}")
+        if said.count < self._policy.thresholds.of(machine_class).minimum:
+            self.broken(now_s, "no-lease-below-threshold", f"{machine.name} believed {said}")
+        machine.lease_expires_s = said.expires_s
+
+    def looked(self, machine: SimMachine, standing: Standing, *, is_thorough: bool) -> tuple[LicenseStatus, int | None]:
+        """What a machine's application sees: nobody is Licensed beyond the expiry, nor at a time that is over.
+
+        Returns:
+            The status, and when it ends by itself, by the machine's clock.
+        """
+        now_s = machine.clock.now_s()
+        if is_thorough:
+            told = standing.status(now_s, self._anchor)
+            status, expires_s, is_usable = told.status, told.expires_s, told.usable
+        else:  # the same without the words
+            life = standing.life_at(now_s, self._policy)
+            status, expires_s = life.status, life.deadline_s
+            is_usable = status in USABLE and not standing.is_turned_back(now_s, self._policy)
+        if status is LicenseStatus.LICENSED and is_usable:
+            lease = standing.lease
+            if lease is None or now_s >= lease.expires_s:
+                self.broken(now_s, "licensed-until-expiry", f"{machine.name} is Licensed beyond its lease")
+            elif machine.lease_expires_s is not None and lease.expires_s > machine.lease_expires_s:
+                self.broken(now_s, "licensed-until-expiry", f"{machine.name} holds a longer lease than it was given")
+            if now_s < standing.proven_s - self._policy.clock_tolerance_s:
+                self.broken(now_s, "clock-turned-back", f"{machine.name} is usable before the proven time")
+        return status, expires_s
+
+    def class_of(self, edition: str) -> MachineClass:
+        """What machines of that edition are counted as."""
+        return self._classes[edition]
+
+
+def _rows(store: Store) -> Iterable[tuple[str, int]]:
+    after: tuple[str, str] | None = None
+    while page := store.reports.clients(None, PAGE_MAX, after):
+        yield from ((row.cmid, row.last_heard_s) for row in page)
+        after = page[-1].key

@@ -1,0 +1,64 @@
+"""The virtual clock: a heap of appointments, kept in the order of their time, and nothing in between.
+
+At one moment first the world changes, then machines wake, then hosts answer what has come, then answers arrive, then
+somebody looks. What stands in the same place keeps the order in which it was appointed. So a run is a function of its
+seed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+__all__ = ["Phase", "Timeline"]
+
+
+class Phase(IntEnum):
+    """The order within one moment."""
+
+    CHANGE = 0
+    WAKE = 1
+    HOST = 2
+    ANSWER = 3
+    LOOK = 4
+
+
+class Timeline:
+    """Time passes by going from one appointment to the next.
+
+    Args:
+        start_s: when it begins.
+        tick_s: the grain of this world. Appointments are moved to the next full tick, so that a large fleet's requests
+            of some minutes are one batch; what lasts less than a tick takes no time.
+    """
+
+    def __init__(self, start_s: int, tick_s: int = 1) -> None:
+        self.start_s = start_s
+        self.now_s = start_s
+        self.tick_s = tick_s
+        self.kept = 0
+        self._heap: list[tuple[int, int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._made = 0
+
+    def at(self, time_s: int, phase: Phase, action: Callable[..., None], *arguments: Any) -> None:
+        """Do it then; at once when the time is over."""
+        when_s = max(time_s, self.now_s)
+        if self.tick_s > 1:
+            when_s = self.start_s + -(-(when_s - self.start_s) // self.tick_s) * self.tick_s
+        self._made += 1
+        heapq.heappush(self._heap, (when_s, phase.value, self._made, action, arguments))
+
+    def after(self, delay_s: int, phase: Phase, action: Callable[..., None], *arguments: Any) -> None:
+        """Do it after a delay, which is shortened to full ticks."""
+        self.at(self.now_s + delay_s - delay_s % self.tick_s, phase, action, *arguments)
+
+    def run(self, until_s: int) -> None:
+        """Keep every appointment up to `until_s`, that moment included."""
+        heap, pop = self._heap, heapq.heappop
+        while heap and heap[0][0] <= until_s:  # bounded by time: whoever comes back at once is a mistake of the world
+            self.now_s, _, _, action, arguments = pop(heap)
+            self.kept += 1
+            action(*arguments)
+        self.now_s = until_s
