@@ -28,6 +28,7 @@ from quorate.core.messages import (
     ActivationRequest,
     Answer,
     HostDescription,
+    ProbeResult,
     decode_answer,
     decode_problem,
     decode_strict,
@@ -45,7 +46,7 @@ from quorate.errors import (
 
 __all__ = ["Transport", "TransportSettings", "read_answer"]
 
-ACTIVATE, DESCRIBE = "/v1/activate", "/v1/host"
+ACTIVATE, DESCRIBE, PROBE = "/v1/activate", "/v1/host", "/v1/probe"
 ADDRESS_S_MIN = 1.0  # for each address of a host, where several share the time to connect
 RETRY_AFTER_S_MAX = 86_400  # an unsigned word must not silence a client for longer than a day
 WORDS_MAX = 500
@@ -105,6 +106,21 @@ class Transport:
             return decode_strict(_description_decoder, body, "the host's description")
         except MalformedError as fault:
             raise _not_ours(target, f"its description is none of ours ({clean(str(fault.values['reason']))})") from None
+
+    def probe(
+        self, target: Target, request: ActivationRequest, now_s: int, addresses: Sequence[str] | None = None
+    ) -> ProbeResult:
+        """What the host would say to this request, unsigned. Counts nobody.
+
+        Raises:
+            as `activate`.
+        """
+        status, headers, body = self._told(target, "POST", PROBE, encode(request), addresses)
+        _check_is_answer(target, status, headers, body, now_s)
+        try:
+            return decode_strict(_probe_decoder, body, "the host's answer to a probe")
+        except MalformedError as fault:
+            raise _not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
 
     def _told(
         self, target: Target, method: str, path: str, body: bytes | None, addresses: Sequence[str] | None
@@ -234,6 +250,7 @@ def _bounded_body(response: BaseHTTPResponse) -> bytes:
 
 
 _description_decoder = msgspec.json.Decoder(HostDescription)
+_probe_decoder = msgspec.json.Decoder(ProbeResult)
 
 
 def read_answer(target: Target, status: int, headers: dict[str, str], body: bytes, now_s: int) -> Answer:

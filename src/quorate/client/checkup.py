@@ -1,0 +1,360 @@
+"""Why is this client not activated? Every step of an attempt, looked at one by one, on every host that would be asked.
+
+DNS, name, TCP, protocol, clock, chain, count; then this machine's own disk, the host certificate's life, the stored
+lease and the last attempt. Counts nobody: hosts are greeted and probed. The verdict about the network is the client's
+own (`Search.failure`), so doctor and `quorate client activate` never name two causes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from quorate.client.checkup_lease import check_attempt, check_lease
+from quorate.client.config import Settings
+from quorate.client.discovery.network import Network
+from quorate.client.discovery.search import Directions, Finder, Search
+from quorate.client.discovery.target import Found, Source
+from quorate.client.identity import Machine
+from quorate.client.installed import Installed, load_anchor
+from quorate.client.keeper import Keeper
+from quorate.client.leasefile import LeaseFile
+from quorate.client.standing import Standing
+from quorate.client.transport import Transport, TransportSettings
+from quorate.clock import Clock, Entropy
+from quorate.core.checkup import Check, Level, failed, skipped
+from quorate.core.ids import b64url
+from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, HostDescription, ProbeResult
+from quorate.core.policy import DAY_S
+from quorate.core.trust import Anchor, check_certificate, clock_skew, utc_text
+from quorate.errors import (
+    ClockSkewError,
+    ClockTurnedBackError,
+    CountInsufficientError,
+    DnsServerFailureError,
+    HostNotActivatedError,
+    HostUnreachableError,
+    NotAQuorateHostError,
+    ProductNotCoveredError,
+    QuorateError,
+)
+
+__all__ = ["ClientCheckup"]
+
+STEPS = ("name", "tcp", "protocol", "clock", "chain", "count")  # on each host, in this order
+DISK_FREE_MIN = 1024 * 1024  # bytes; a record has 4 KiB
+CERTIFICATE_WARN_S = 60 * DAY_S
+ADDRESSES_MAX = 4
+SET_CLOCK = "`timedatectl set-ntp true` on the machine that is wrong"
+
+
+@dataclass
+class _Visit:
+    """One host, as far as it went."""
+
+    found: Found
+    checks: list[Check] = field(default_factory=list)
+    error: QuorateError | None = None
+    addresses: tuple[str, ...] | None = None
+    description: HostDescription | None = None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether an attempt would end at this host."""
+        return self.error is None or isinstance(self.error, CountInsufficientError)
+
+
+class ClientCheckup:
+    """Looks at one product of this machine.
+
+    Args:
+        machine, transport, network: this machine's own unless given (tests).
+
+    Raises:
+        FileAccessError, MalformedError, TrustError: the product's files are no good.
+        InvalidSettingError: an environment variable has a value it cannot have.
+    """
+
+    def __init__(
+        self,
+        found: Installed,
+        settings: Settings,
+        clock: Clock,
+        entropy: Entropy,
+        *,
+        machine: Machine | None = None,
+        transport: TransportSettings | None = None,
+        network: Network | None = None,
+    ) -> None:
+        self._anchor: Anchor = load_anchor(found.product_path, found.trust_path)
+        self._file = LeaseFile(found.product_path.parent)
+        self._machine = machine or Machine.here()
+        self._keeper = Keeper(self._file, self._anchor, None, self._machine, clock, entropy)
+        self._how = transport or settings.transport
+        self._transport = Transport(self._how)
+        self._finder = Finder(self._anchor.product.service, network or settings.network, clock, entropy)
+        self._clock = clock
+        self._entropy = entropy
+
+    def run(self) -> list[Check]:
+        """Every check, in order; takes about a minute at the most. Never raises for the network."""
+        now_s = self._clock.now_s()
+        standing = self._keeper.standing(now_s)
+        directions = standing.state.directions()
+        search = self._finder.search(replace(directions, cached=None))  # so that DNS is asked in any case
+        visits = [self._visit(search, found, standing, now_s) for found in search.hosts()]
+        dns = _dns(search, visits, directions)
+        cached = directions.cached if directions.is_caching and directions.host is None else None
+        if cached is not None and all(visit.found.target != cached.target for visit in visits):
+            visits.insert(0, self._visit(search, cached, standing, now_s))
+        best = _best(visits, search)
+        return [
+            dns,
+            *_on_hosts(visits, best, self._local_clock(standing, now_s)),
+            self._disk(),
+            self._certificate_life(best, now_s),
+            check_lease(standing, self._anchor, now_s),
+            check_attempt(standing, self._anchor, now_s, network_fault=_fault_of(best, search)),
+        ]
+
+    # --- one host --------------------------------------------------------------------------------------------------
+
+    def _visit(self, search: Search, found: Found, standing: Standing, now_s: int) -> _Visit:
+        visit = _Visit(found)
+        step = STEPS[0]
+        try:
+            visit.checks.append(Check("name", Level.OK, self._name(search, visit)))
+            step = "tcp"
+            visit.checks.append(self._tcp(visit))
+            step = "protocol"
+            visit.description = self._transport.describe(found.target, now_s, visit.addresses)
+            visit.checks.append(Check("protocol", Level.OK, _said(found, visit.description)))
+            step = "clock"
+            visit.checks.append(self._clocks(standing, visit.description.time_s, now_s))
+            step = "chain"
+            probed = self._chain(visit, visit.description, standing, now_s)
+            step = "count"
+            visit.checks.append(self._count(probed))
+        except QuorateError as error:
+            visit.error = error
+            visit.checks.append(failed("clock" if isinstance(error, ClockSkewError) else step, error))
+            search.reject(found, error)
+        return visit
+
+    def _name(self, search: Search, visit: _Visit) -> str:
+        target = visit.found.target
+        if self._how.proxy is not None:
+            return f"{target.host}: left to the proxy {self._how.proxy}"
+        known = search.addresses(visit.found)
+        if known is None:
+            known = _addresses_of(target.host, target.port)
+        visit.addresses = known
+        return f"{target.host} is an address" if known == (target.host,) else f"{target.host} is {', '.join(known)}"
+
+    def _tcp(self, visit: _Visit) -> Check:
+        """That some address takes a connection; the others are told."""
+        target = visit.found.target
+        if visit.addresses is None:
+            return skipped("tcp", "through a proxy it shows only together with the protocol")
+        silent: list[str] = []
+        open_: list[str] = []
+        for address in visit.addresses:
+            reason = _connect(address, target.port, self._how.connect_timeout_s / len(visit.addresses))
+            (open_ if reason is None else silent).append(address if reason is None else f"{address} ({reason})")
+        if not open_:
+            raise HostUnreachableError(tried=f"{target}: {', '.join(silent)}", port=target.port)
+        visit.addresses = tuple(open_)
+        seen = f"port {target.port} at {', '.join(open_)} takes connections"
+        if not silent:
+            return Check("tcp", Level.OK, seen)
+        fix = f"Remove what is dead from the DNS addresses of {target.host}, or let TCP {target.port} in there."
+        return Check("tcp", Level.WARN, f"{seen}; not: {', '.join(silent)}", HostUnreachableError.code, fix)
+
+    def _clocks(self, standing: Standing, host_s: int, now_s: int) -> Check:
+        tolerance_s = self._anchor.product.policy.clock_tolerance_s
+        apart_s = abs(host_s - now_s)
+        local = self._local_clock(standing, now_s)
+        if local is not None and apart_s > tolerance_s:
+            raise ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(standing.proven_s))
+        if apart_s > tolerance_s:
+            raise clock_skew(host_s=host_s, client_s=now_s, tolerance_s=tolerance_s)
+        if local is not None:
+            return replace(local, seen=f"{local.seen}; the KMS host's clock agrees with it")
+        seen = f"{apart_s} s from the KMS host's, {tolerance_s // 3600} h allowed"
+        if apart_s > tolerance_s // 2:
+            return Check("clock", Level.WARN, seen, ClockSkewError.code, SET_CLOCK)
+        return Check("clock", Level.OK, seen)
+
+    def _local_clock(self, standing: Standing, now_s: int) -> Check | None:
+        """What can be said without any host: whether the clock was turned back."""
+        if not standing.is_turned_back(now_s, self._anchor.product.policy):
+            return None
+        return failed("clock", ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(standing.proven_s)))
+
+    def _chain(self, visit: _Visit, said: HostDescription, standing: Standing, now_s: int) -> ProbeResult:
+        token = said.host_certificate
+        if token is None:
+            raise HostNotActivatedError
+        certificate = check_certificate(token, self._anchor, now_s)
+        if certificate.host_id != said.host_id:
+            reason = f"it calls itself {said.host_id}, and shows the certificate of {certificate.host_id}"
+            raise NotAQuorateHostError(host=str(visit.found.target), reason=reason)
+        request = self._request(standing, now_s)
+        probed = self._transport.probe(visit.found.target, request, now_s, visit.addresses)
+        if probed.code == ProductNotCoveredError.code:
+            raise ProductNotCoveredError(edition=request.edition)
+        if probed.code == ClockSkewError.code:
+            tolerance_s = self._anchor.product.policy.clock_tolerance_s
+            raise clock_skew(host_s=probed.host_time_s, client_s=now_s, tolerance_s=tolerance_s)
+        seen = (
+            f"{certificate.publisher} lets KMS host {certificate.host_id} ({certificate.customer}) serve this product"
+        )
+        visit.checks.append(Check("chain", Level.OK, seen))
+        return probed
+
+    def _count(self, probed: ProbeResult) -> Check:
+        if not probed.would_activate:
+            window_days = -(-self._anchor.product.policy.count_window_s // DAY_S)
+            raise CountInsufficientError(count=probed.count, threshold=probed.threshold, window_days=window_days)
+        return Check("count", Level.OK, f"{probed.count} of {probed.threshold}: this machine would be activated")
+
+    def _request(self, standing: Standing, now_s: int) -> ActivationRequest:
+        """The question of an attempt, with a nonce of its own: a probe must not use up the pending one."""
+        state, policy = standing.state, self._anchor.product.policy
+        return ActivationRequest(
+            v=PROTOCOL_VERSION,
+            edition=state.edition,
+            cmid=state.cmid,
+            machine=self._machine.name,
+            status=standing.life_at(now_s, policy).status,
+            time_s=now_s,
+            nonce=b64url(self._entropy.token(16)),
+            expires_in_min=standing.expires_in_min(now_s, policy),
+            vm=self._machine.is_virtual,
+            previous_cmid=state.previous_cmid,
+            link=None if standing.lease is None else standing.lease.link,
+        )
+
+    # --- this machine ----------------------------------------------------------------------------------------------
+
+    def _disk(self) -> Check:
+        folder = self._file.folder
+        try:
+            free = shutil.disk_usage(folder).free
+            with tempfile.TemporaryFile(dir=folder) as trial:
+                trial.write(b"x" * 4096)
+                trial.flush()
+        except OSError as fault:
+            reason = fault.strerror or type(fault).__name__
+            fix = f"Free space, remount it for writing, or give it to who runs this: `ls -ld {folder}`; `df {folder}`."
+            return Check("disk", Level.FAIL, f"{folder} cannot be written: {reason}", "FILE_ACCESS", fix)
+        if free < DISK_FREE_MIN:
+            return Check(
+                "disk", Level.FAIL, f"{free} bytes free in {folder}", "FILE_ACCESS", f"Free space: `df {folder}`."
+            )
+        return Check("disk", Level.OK, f"{folder} can be written, {free >> 20} MiB free")
+
+    def _certificate_life(self, best: _Visit | None, now_s: int) -> Check:
+        token = None if best is None or best.description is None else best.description.host_certificate
+        if token is None:
+            return skipped("certificate", "no KMS host has shown one")
+        try:
+            certificate = check_certificate(token, self._anchor, now_s)
+        except QuorateError as error:
+            return skipped("certificate", f"see above ({error.code})")
+        left_days = (certificate.expires_s - now_s) // DAY_S
+        seen = f"the KMS host's certificate ends on {utc_text(certificate.expires_s)}, in {left_days} days"
+        if certificate.expires_s - now_s < CERTIFICATE_WARN_S:
+            fix = "On the host: `quorate host request -o FILE.req`, and let the publisher confirm it again."
+            return Check("certificate", Level.WARN, seen, "HOST_CERTIFICATE_EXPIRED", fix)
+        return Check("certificate", Level.OK, seen)
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------------
+
+
+def _dns(search: Search, visits: list[_Visit], directions: Directions) -> Check:
+    """What DNS said, before the host that worked last is asked."""
+    if directions.host is not None:
+        return Check("dns", Level.OK, f"not asked: {directions.host} was set by hand")
+    queries = [step for step in search.trail.steps if step.step == "query"]
+    told = [step.text for step in queries if step.facts.get("records")]
+    told += [step.text for step in search.trail.steps if step.step == "mdns" and step.facts.get("hosts")]
+    if not visits:
+        # A host that is remembered is asked all the same; what becomes of that is said below.
+        is_remembered = directions.cached is not None and directions.is_caching
+        return failed("dns", search.failure(), Level.WARN if is_remembered else Level.FAIL)
+    broken = [step.text for step in queries if step.facts.get("result") == "failed"]
+    if broken:
+        fix = "Mend that name server, or name the domain: `quorate client set-domain DOMAIN`."
+        return Check("dns", Level.WARN, "; ".join([*told, *broken]), DnsServerFailureError.code, fix)
+    return Check("dns", Level.OK, "; ".join(told))
+
+
+def _best(visits: list[_Visit], search: Search) -> _Visit | None:
+    """The host at which an attempt would end, or the one whose fault it would tell."""
+    heard = next((visit for visit in visits if visit.is_heard), None)
+    if heard is not None or not visits:
+        return heard
+    verdict = search.failure()
+    return next((visit for visit in visits if visit.error is not None and visit.error.code == verdict.code), visits[0])
+
+
+def _fault_of(best: _Visit | None, search: Search) -> QuorateError | None:
+    """What an attempt would end with now; None when it would go well."""
+    if best is None:
+        return search.failure()
+    return None if best.error is None else best.error if best.is_heard else search.failure()
+
+
+def _on_hosts(visits: list[_Visit], best: _Visit | None, local_clock: Check | None) -> Iterator[Check]:
+    """The steps on every host, step by step. Where one host will do, what is wrong with another is a warning."""
+    several = len(visits) > 1
+    for step in STEPS:
+        for visit in visits:
+            for check in visit.checks:
+                if check.step == step:
+                    yield _told(check, visit, is_best=visit is best, several=several)
+        if best is None or all(check.step != step for check in best.checks):
+            if step == "clock" and local_clock is not None:
+                yield local_clock
+            else:
+                yield skipped(step, "no KMS host to ask" if best is None else "the step before it failed")
+
+
+def _told(check: Check, visit: _Visit, *, is_best: bool, several: bool) -> Check:
+    name = str(visit.found.target)
+    seen = f"{name}: {check.seen}" if several and name not in check.seen else check.seen
+    if check.level is not Level.FAIL or is_best:
+        return replace(check, seen=seen)
+    fix = check.fix
+    if visit.found.source is Source.DNS:
+        fix = f"{fix} If that host is gone: on a KMS host, `quorate host dns check` names the record to remove."
+    return replace(check, level=Level.WARN, seen=seen, fix=fix)
+
+
+def _said(found: Found, said: HostDescription) -> str:
+    return f"{found.target} is a KMS host, Quorate {said.version}, host id {said.host_id}"
+
+
+def _addresses_of(host: str, port: int) -> tuple[str, ...]:
+    """As the operating system looks them up, which is what an attempt uses for a name that a person typed."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise HostUnreachableError(tried=f"{host}:{port}: the name does not resolve", port=port) from None
+    return tuple(dict.fromkeys(str(each[4][0]) for each in found))[:ADDRESSES_MAX]
+
+
+def _connect(address: str, port: int, timeout_s: float) -> str | None:
+    """Why no connection was made; None when one was."""
+    try:
+        socket.create_connection((address, port), timeout=timeout_s).close()
+    except TimeoutError:
+        return "no answer in time"
+    except OSError as fault:
+        return (fault.strerror or type(fault).__name__).lower()
+    return None
