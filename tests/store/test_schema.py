@@ -15,7 +15,7 @@ from quorate.core.policy import PROFILES
 from quorate.errors import FileAccessError, SchemaNewerError, StateExistsError, StateMissingError
 from quorate.host.store.batch import CountKey
 from quorate.host.store.schema import metadata
-from quorate.host.store.statements import HEARD_CMIDS, heard
+from quorate.host.store.statements import heard_cmids
 from quorate.host.store.store import Store
 from tests.store.world import CLIENT, Site
 
@@ -88,7 +88,10 @@ def _key(classes: int) -> CountKey:
 
 
 def _sql(key: CountKey, now_s: int) -> str:
-    bound = HEARD_CMIDS.params(**heard(key, now_s, 50))
+    classes = {f"class_{n}": each.value for n, each in enumerate(key.threshold.counts)}
+    bound = heard_cmids(len(classes)).params(
+        group=key.product_group, lapsed_s=now_s - key.window_s, rows_max=50, **classes
+    )
     return str(bound.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
 
 

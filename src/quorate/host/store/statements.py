@@ -1,45 +1,62 @@
 """The statements that every answer needs, made once.
 
-Writes go to the driver as plain rows through SQL that SQLAlchemy compiled: its own handling of named parameters costs
-more time than SQLite's work on the row (measured at batches of 64: 8 to 15 of 40 µs a request).
+They go to the driver as plain rows through SQL that SQLAlchemy compiled: its own handling of named parameters and of
+lists costs more time than SQLite's work on the row (measured at batches of 64: 8 to 15 of 40 µs a request).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Dialect, Insert, Integer, bindparam, delete, select
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Delete,
+    Dialect,
+    Insert,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    delete,
+    select,
+)
 from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.count import ActivationCount
 from quorate.host.store.batch import CountKey, Key, Record
 from quorate.host.store.schema import cmid_records, events, request_counters
 
-__all__ = ["HEARD_CMIDS", "Compiled", "Statements", "count_of", "heard", "records_of"]
+__all__ = ["Compiled", "CompiledList", "Statements", "heard_cmids"]
 
 _EVENT_COLUMNS = ("time_s", "event_id", "code", "cmid", "data")
 
-HEARD_CMIDS = (
-    select(cmid_records.c.cmid)
-    .where(
-        cmid_records.c.product_group == bindparam("group"),
-        cmid_records.c.machine_class.in_(bindparam("classes", expanding=True)),
-        cmid_records.c.last_heard_s > bindparam("lapsed_s"),
+
+def heard_cmids(classes: int) -> Select[Any]:
+    """The CMIDs of one activation count over so many classes, at most `rows_max` of them.
+
+    Walks the index by class and stops: as lapsed records are removed all the time (`housekeeping`), this touches about
+    `rows_max` records however large the fleet is. (A host that was off for longer than the window reads past the
+    lapsed ones until the first walk is done: about a second a batch at a million of them.)
+    """
+    return (
+        select(cmid_records.c.cmid)
+        .where(
+            cmid_records.c.product_group == bindparam("group"),
+            cmid_records.c.machine_class.in_([bindparam(f"class_{n}", type_=Text) for n in range(classes)]),
+            cmid_records.c.last_heard_s > bindparam("lapsed_s"),
+        )
+        .limit(bindparam("rows_max", type_=Integer))
+        .offset(0)
     )
-    .limit(bindparam("rows_max", type_=Integer))
-)
-"""The CMIDs of one activation count, at most `rows_max` of them.
 
-Walks the index by class and stops: as lapsed records are removed all the time (`housekeeping`), this touches about
-`rows_max` records however large the fleet is. (A host that was off for longer than the window reads past the lapsed
-ones until the first walk is done: about a second a batch at a million of them.)
-"""
 
-_RECORDS_OF_CMIDS = select(cmid_records).where(
-    cmid_records.c.product_group == bindparam("group"),
-    cmid_records.c.cmid.in_(bindparam("cmids", expanding=True)),
-)
+def _records_of_cmids(cmids: int) -> Select[Any]:
+    return select(cmid_records).where(
+        cmid_records.c.product_group == bindparam("group"),
+        cmid_records.c.cmid.in_([bindparam(f"cmid_{n}") for n in range(cmids)]),
+    )
 
 
 class Compiled:
@@ -57,10 +74,32 @@ class Compiled:
             connection.exec_driver_sql(self._sql, list(rows))
 
 
+class CompiledList:
+    """One query over a list of values; compiled once for each length of the list, by powers of two."""
+
+    def __init__(self, query: Callable[[int], Select[Any]], dialect: Dialect) -> None:
+        self._query = query
+        self._dialect = dialect
+        self._sql: dict[int, str] = {}
+
+    def run(
+        self, connection: Connection, before: tuple[Any, ...], values: Sequence[Any], after: tuple[Any, ...] = ()
+    ) -> CursorResult[Any]:
+        """The query with its values in the order in which they stand in it. `values` is not empty."""
+        length = 1 << (len(values) - 1).bit_length()
+        sql = self._sql.get(length)
+        if sql is None:
+            sql = self._sql[length] = str(self._query(length).compile(dialect=self._dialect))
+        filled = (*values, *[values[-1]] * (length - len(values)))  # a value twice in a list changes nothing
+        return connection.exec_driver_sql(sql, (*before, *filled, *after))
+
+
 class Statements:
-    """The writes of `Store.decide`, for the database at hand."""
+    """What `Store.decide` reads and writes, for the database at hand."""
 
     def __init__(self, dialect: Dialect) -> None:
+        self._heard_cmids = CompiledList(heard_cmids, dialect)
+        self._records_of_cmids = CompiledList(_records_of_cmids, dialect)
         record = insert(cmid_records)
         # The class is not set: its index would be rewritten with every renewal, changed or not (at a million records
         # 23 µs a row instead of 14). A machine of another class is removed and inserted (`Batch.removed`).
@@ -91,25 +130,18 @@ class Statements:
             dialect,
         )
 
+    def count_of(self, connection: Connection, key: CountKey, now_s: int, takers: int) -> ActivationCount:
+        """The count as it stands; right up to what is shown while at most so many requests take machines away."""
+        rows_max = ActivationCount.rows_max(key.threshold, takers)
+        classes = [machine_class.value for machine_class in key.threshold.counts]
+        after = (now_s - key.window_s, rows_max, 0)  # the last: the offset
+        found = self._heard_cmids.run(connection, (key.product_group,), classes, after).scalars().all()
+        return ActivationCount(key.threshold, found, takers)
 
-def heard(key: CountKey, now_s: int, rows_max: int) -> dict[str, Any]:
-    """The values for `HEARD_CMIDS`."""
-    classes = [machine_class.value for machine_class in key.threshold.counts]
-    return {"group": key.product_group, "classes": classes, "lapsed_s": now_s - key.window_s, "rows_max": rows_max}
-
-
-def count_of(connection: Connection, key: CountKey, now_s: int, takers: int) -> ActivationCount:
-    """The count as it stands; it stays right up to what is shown while at most so many requests take machines away."""
-    rows_max = ActivationCount.rows_max(key.threshold, takers)
-    found = connection.execute(HEARD_CMIDS, heard(key, now_s, rows_max)).scalars().all()
-    return ActivationCount(key.threshold, found, takers)
-
-
-def records_of(connection: Connection, keys: set[Key]) -> list[Record]:
-    """The records of these keys that exist."""
-    found: list[Record] = []
-    for group in {key.product_group for key in keys}:
-        cmids = [key.cmid for key in keys if key.product_group == group]
-        rows = connection.execute(_RECORDS_OF_CMIDS, {"group": group, "cmids": cmids})
-        found.extend(Record._make(row) for row in rows)
-    return found
+    def records_of(self, connection: Connection, keys: set[Key]) -> list[Record]:
+        """The records of these keys that exist."""
+        found: list[Record] = []
+        for group in {key.product_group for key in keys}:
+            cmids = [key.cmid for key in keys if key.product_group == group]
+            found.extend(map(Record._make, self._records_of_cmids.run(connection, (group,), cmids)))
+        return found

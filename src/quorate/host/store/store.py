@@ -24,7 +24,7 @@ from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes, count
 from quorate.host.store.database import Database
 from quorate.host.store.reports import Reports
 from quorate.host.store.schema import settings
-from quorate.host.store.statements import Statements, count_of, records_of
+from quorate.host.store.statements import Statements
 
 __all__ = ["BATCH_MAX", "Arrived", "Store"]
 
@@ -69,7 +69,7 @@ class Store:
         if not batch:
             return []
         with self.database.writing() as connection:
-            work, decided = _decide(connection, batch, now_s)
+            work, decided = _decide(connection, self._statements, batch, now_s)
             _write(connection, self._statements, work)
         return decided
 
@@ -80,7 +80,7 @@ class Store:
             StoreUnavailableError: the database cannot be read.
         """
         with self.database.reading() as connection:
-            _, decided = _decide(connection, [Arrived(asked.request, "", asked)], now_s)
+            _, decided = _decide(connection, self._statements, [Arrived(asked.request, "", asked)], now_s)
         return decided[0]
 
     def count(self, group: str, threshold: Threshold, now_s: int, window_s: int) -> int:
@@ -90,7 +90,7 @@ class Store:
             StoreUnavailableError: the database cannot be read.
         """
         with self.database.reading() as connection:
-            return count_of(connection, CountKey(group, threshold, window_s), now_s, 0).current
+            return self._statements.count_of(connection, CountKey(group, threshold, window_s), now_s, 0).current
 
     def settings(self) -> dict[str, Any]:
         """All settings that were made. From any thread.
@@ -136,11 +136,13 @@ class Store:
             self._statements.insert_events.run(connection, [_event_row(event)])
 
 
-def _decide(connection: Connection, batch: Sequence[Arrived], now_s: int) -> tuple[Batch, list[Decided]]:
+def _decide(
+    connection: Connection, statements: Statements, batch: Sequence[Arrived], now_s: int
+) -> tuple[Batch, list[Decided]]:
     """The decisions about the batch as the database stands, and what they change; writes nothing."""
-    work = Batch(batch, records_of(connection, keys_of(batch)), now_s)
+    work = Batch(batch, statements.records_of(connection, keys_of(batch)), now_s)
     takers = work.takers()
-    counts = {key: count_of(connection, key, now_s, takers) for key in counts_of(batch)}
+    counts = {key: statements.count_of(connection, key, now_s, takers) for key in counts_of(batch)}
     return work, work.decide(counts)
 
 
