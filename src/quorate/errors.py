@@ -431,6 +431,15 @@ class ClockTurnedBackError(TrustError):
     hint_template = "Set the clock right. If it is right: one contact with the KMS host proves it."
 
 
+class UninstalledError(QuorateError):
+    """slmgr `/upk`: Unlicensed until it is installed again."""
+
+    code = "UNINSTALLED"
+    hresult = 0xC004F014
+    template = "{product} was uninstalled on this machine"
+    hint_template = "Install it again: `quorate client init --product FILE.product --trust publisher.jwks`."
+
+
 class RearmLimitReachedError(QuorateError):
     code = "REARM_LIMIT_REACHED"
     hresult = 0xC004D307
@@ -528,12 +537,6 @@ class QrTooLargeError(QuorateError):
     code = "QR_TOO_LARGE"
     template = "{what} has {size} characters; a QR code holds {size_max}"
     hint_template = "Send the file, or the text (--text)."
-
-
-class QrNotInstalledError(QuorateError):
-    code = "QR_NOT_INSTALLED"
-    template = "QR codes need the Python package segno, which is not installed"
-    hint_template = "pip install 'quorate[qr]'"
 
 
 class StateMissingError(QuorateError):
@@ -783,6 +786,12 @@ class FirewallFailedError(QuorateError):
     )
 
 
+class ListenSocketError(QuorateError):
+    code = "LISTEN_SOCKET_UNUSABLE"
+    template = "the socket from the service manager cannot be used: {reason}"
+    hint_template = "In quorate-host.socket one `ListenStream=` line with a TCP port, and no `Accept=yes`."
+
+
 class ServiceNeedsRootError(QuorateError):
     code = "SERVICE_NEEDS_ROOT"
     template = "only root may install or remove a service of this machine; nothing was changed"
@@ -806,7 +815,16 @@ class ServiceManagerError(QuorateError):
     hint_template = "The unit files are written. See `systemctl status` and the journal, then run it again."
 
 
-# --- slmgr's switches and roles of this machine ------------------------------------------------------------------------
+# --- slmgr's switches and roles of this machine -----------------------------------------------------------------------
+
+
+class MisusedError(QuorateError):
+    """A command line that slmgr's grammar does not know; the exit code is 2."""
+
+    code = "MISUSED"
+    hresult = 0x80070057
+    template = "{reason}"
+    hint_template = "`quorate-slmgr /?` shows what there is."
 
 
 class WrongRoleError(QuorateError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import io
 import json
 import os
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from quorate.cli import qr
 from quorate.core.armor import armored, dearmored
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, read
 from quorate.core.ids import ProductKey
@@ -26,8 +24,6 @@ from tests.cli.test_publisher_cli import Terminal, acme, quorate, request_file
 from tests.publisher.world import PASSPHRASE, AskingHost
 
 __all__ = ["acme", "quorate"]  # fixtures, used by name
-
-needs_segno = pytest.mark.skipif(importlib.util.find_spec("segno") is None, reason="the extra `qr` is not installed")
 
 
 def issue(acme: Terminal) -> str:
@@ -169,7 +165,6 @@ def test_too_much_on_stdin_is_not_read(acme: Terminal, monkeypatch: pytest.Monke
     assert (ended.code, "something else" in ended.err) == (1, True)
 
 
-@needs_segno
 def test_the_certificate_is_shown_as_qr_code(acme: Terminal) -> None:
     request = request_file(acme.folder, issue(acme))
     ended = acme.well("confirm", request, "--qr", "--qr-file", "cert.png")
@@ -181,7 +176,6 @@ def test_the_certificate_is_shown_as_qr_code(acme: Terminal) -> None:
     assert "<svg" in Path("cert.svg").read_text()
 
 
-@needs_segno
 def test_what_no_qr_code_holds_is_told(acme: Terminal) -> None:
     source = "\n".join(
         ['id = "big"', 'name = "Big"', 'group = "big"', f"covers = {['g' * 58 + f'{n:03}' for n in range(40)]}"]
@@ -191,12 +185,6 @@ def test_what_no_qr_code_holds_is_told(acme: Terminal) -> None:
     key = acme.well("host-key", "issue", "--customer", "Contoso", "--group", "big").out
     ended = acme("confirm", request_file(acme.folder, key), "--qr")
     assert (ended.code, "a QR code holds 2953" in ended.err) == (1, True)
-
-
-def test_without_the_library_qr_codes_say_what_to_install(acme: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qr, "segno", None)
-    ended = acme("confirm", request_file(acme.folder, issue(acme)), "--qr")
-    assert (ended.code, "pip install 'quorate[qr]'" in ended.err) == (1, True)
 
 
 # --- serve -----------------------------------------------------------------------------------------------------------

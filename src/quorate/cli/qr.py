@@ -5,19 +5,14 @@ The code holds the token alone; whoever scans it gets the text that `confirm` an
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import segno
 import typer
 
-from quorate.errors import FileAccessError, OutputExistsError, QrNotInstalledError, QrTooLargeError
-
-try:
-    segno: Any = importlib.import_module("segno")
-except ModuleNotFoundError:  # the optional extra `qr`: `_made` tells it, once somebody asks for a code
-    segno = None
+from quorate.errors import FileAccessError, OutputExistsError, QrTooLargeError
 
 __all__ = ["QrFileOption", "QrFlag", "show_qr"]
 
@@ -46,7 +41,7 @@ def show_qr(token: str, what: str, file: Path | None, *, on_terminal: bool) -> N
     """Print the code, and write it to `file`, which must be new.
 
     Raises:
-        QrNotInstalledError, QrTooLargeError, OutputExistsError, FileAccessError.
+        QrTooLargeError, OutputExistsError, FileAccessError.
     """
     code = _made(token, what)
     if on_terminal:
@@ -63,8 +58,6 @@ def show_qr(token: str, what: str, file: Path | None, *, on_terminal: bool) -> N
 
 
 def _made(token: str, what: str) -> Any:
-    if segno is None:
-        raise QrNotInstalledError
     if len(token) > CHARACTERS_MAX:
         raise QrTooLargeError(what=what, size=len(token), size_max=CHARACTERS_MAX)
     return segno.make_qr(token, error="l", boost_error=False)

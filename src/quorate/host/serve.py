@@ -32,12 +32,13 @@ from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.listener import Listener, open_socket
 from quorate.host.metrics import HostMetrics
-from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files
+from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files, settle_memory
 from quorate.host.public_api import PublicApi
 from quorate.host.publication.beside import PublicationThread
 from quorate.host.publication.machine import Surroundings
 from quorate.host.publication.mdns import MdnsThread
 from quorate.host.publication.wanted import services_of
+from quorate.host.sdnotify import ServiceManager
 from quorate.host.service import ActivationService
 from quorate.host.store.store import Store
 from quorate.host.writer import AnswerWriter
@@ -54,6 +55,8 @@ class HostServer:
         state_dir: made by `quorate host init`.
         overrides: settings of this run only, by attribute of `Settings`; port 0 lets the operating system choose.
         on_change: called when changed settings, product files or a new certificate are in use.
+        manager: told how it goes.
+        handed: the clients' socket, when the service manager opened it (`sdnotify.handed_socket`).
         around: this machine's name and resolver, for DNS publication; None: as the operating system has them.
 
     Attributes:
@@ -76,18 +79,25 @@ class HostServer:
         limits: Limits | None = None,
         on_change: Callable[[], None] | None = None,
         around: Surroundings | None = None,
+        manager: ServiceManager | None = None,
+        handed: socket.socket | None = None,
     ) -> None:
+        self._manager = manager or ServiceManager({}, 0, clock)
+        self._handed = handed
         self._around = around or Surroundings.of_this_machine(clock)
         self._on_change = on_change
         self._paths = StatePaths(state_dir)
         self._clock = clock
         self._entropy = entropy
         self._overrides = dict(overrides or {})
+        if handed is not None:  # where it listens is the service manager's to say, whatever the settings are
+            self._overrides |= dict(zip(("address", "port"), handed.getsockname(), strict=False))
         self._limits = limits or Limits()
         self._log = structlog.get_logger("quorate.host")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
-        self._stop_asked = False
+        self._nudged = asyncio.Event()
+        self._stop_asked = self._reload_asked = False
         self._priority = ProcessPriority()
         self._public: Listener | None = None
         self._admin: Listener | None = None
@@ -118,9 +128,19 @@ class HostServer:
     def stop(self) -> None:
         """Ask it to stop; from any thread, at any time, also before it runs."""
         self._stop_asked = True
-        if self._loop is not None and self._stopping is not None:
+        if self._stopping is not None:
+            self._on_loop(self._stopping.set)
+            self._on_loop(self._nudged.set)
+
+    def reload(self) -> None:
+        """Read settings, product files and certificate anew, now; from any thread (SIGHUP)."""
+        self._reload_asked = True
+        self._on_loop(self._nudged.set)
+
+    def _on_loop(self, action: Callable[[], None]) -> None:
+        if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended: so has the host
-                self._loop.call_soon_threadsafe(self._stopping.set)
+                self._loop.call_soon_threadsafe(action)
 
     async def run(self, on_ready: Callable[[], None] | None = None) -> None:
         """Serve until `stop`; returns when everything is answered, written and closed.
@@ -141,7 +161,7 @@ class HostServer:
             self.administration = administration = Administration(keyring, store, self._clock, self._overrides)
             try:
                 credentials, settings = keyring.credentials(), administration.settings()
-                public_socket = open_socket(settings.address, settings.port, self._limits.backlog)
+                public_socket = self._handed or open_socket(settings.address, settings.port, self._limits.backlog)
                 with contextlib.closing(public_socket):
                     admin_socket = open_socket(settings.admin_address, settings.admin_port, self._limits.backlog)
                     with contextlib.closing(admin_socket):
@@ -192,6 +212,7 @@ class HostServer:
             self._admin = self._listen_admin(admin_socket)
             self._say_where()
             self._be_found(settings)
+            self._manager.ready(self._standing())
             if on_ready is not None:
                 on_ready()
             await self._watch(writer, chores, settings)
@@ -212,6 +233,7 @@ class HostServer:
 
     async def _end(self, writer: AnswerWriter) -> None:
         """Listeners and publication first: what they have taken in, and their events, need the writer."""
+        self._manager.stopping()
         self._log.info("stopping", waiting=writer.waiting)
         listeners = [listener for listener in (self._public, self._admin) if listener is not None]
         await asyncio.gather(
@@ -233,33 +255,47 @@ class HostServer:
         stamp = self.administration.keyring.stamp()
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._limits.poll_s)
+                await asyncio.wait_for(self._nudged.wait(), self._limits.poll_s)
+            self._nudged.clear()
             if self._public is not None and not self._public.is_serving and not self._stopping.is_set():
                 self._log.error("listener_ended", hint="the service manager starts the host again")
                 raise InternalFaultError
             stalled = writer.give_up_stale()
             if stalled:
                 self._log.error("store_stalled", requests=stalled)
-            try:
-                found, wanted = await asyncio.to_thread(self._look)
-                credentials = self.service.credentials
-                if found != stamp:
-                    credentials = await asyncio.to_thread(self.administration.keyring.credentials)
-            except QuorateError as fault:  # a file being exchanged, a store in trouble: go on with what we have
-                self._log.warning("cannot_look_for_changes", code=fault.code, message=fault.message)
-                continue
-            except Exception:  # noqa: BLE001  (to look for changes is not worth a host's life)
-                self._log.exception("cannot_look_for_changes")
-                continue
-            if found == stamp and wanted == settings:
-                continue
-            stamp = found
-            self.service.adopt(credentials, wanted)
-            chores.adopt(credentials.products, wanted)
-            settings = await self._apply(settings, wanted)
-            self._be_found(settings)
-            if self._on_change is not None:
-                self._on_change()
+            if writer.is_alive:  # and this loop goes round: else the service manager starts the host anew
+                self._manager.pulse()
+            is_reload, self._reload_asked = self._reload_asked, False
+            if is_reload:
+                self._manager.reloading()
+            stamp, settings = await self._use_changes(chores, stamp, settings, is_reload)
+            if is_reload:
+                self._manager.ready(self._standing())
+
+    async def _use_changes(
+        self, chores: StoreChores, stamp: Any, settings: Settings, is_reload: bool
+    ) -> tuple[Any, Settings]:
+        """Look, and use what is new; the files' stamp and the settings that now hold."""
+        try:
+            found, wanted = await asyncio.to_thread(self._look)
+            credentials = self.service.credentials
+            if found != stamp or is_reload:
+                credentials = await asyncio.to_thread(self.administration.keyring.credentials)
+        except QuorateError as fault:  # a file being exchanged, a store in trouble: go on with what we have
+            self._log.warning("cannot_look_for_changes", code=fault.code, message=fault.message)
+            return stamp, settings
+        except Exception:  # noqa: BLE001  (to look for changes is not worth a host's life)
+            self._log.exception("cannot_look_for_changes")
+            return stamp, settings
+        if found == stamp and wanted == settings and not is_reload:
+            return stamp, settings
+        self.service.adopt(credentials, wanted)
+        chores.adopt(credentials.products, wanted)
+        settings = await self._apply(settings, wanted)
+        self._be_found(settings)
+        if self._on_change is not None:
+            self._on_change()
+        return found, settings
 
     def _look(self) -> tuple[Any, Settings]:
         return self.administration.keyring.stamp(), self.administration.settings()
@@ -305,7 +341,13 @@ class HostServer:
             admin_address=self.admin_address,
         )
         self._lock.say(where)
+        self._manager.status(self._standing())
         self._log.info("listening", host_id=self.service.credentials.host_id, **asdict(where))
+
+    def _standing(self) -> str:
+        """One line for `systemctl status`."""
+        activated = "activated" if self.service.credentials.certificate else "not activated"
+        return f"{activated}; clients on TCP port {self.port}, administration on {self.admin_address}:{self.admin_port}"
 
     def _be_found(self, settings: Settings) -> None:
         """Publish what is really served: the port may be another than the settings say."""
@@ -337,12 +379,14 @@ class HostServer:
 def run_until_signalled(
     server: HostServer, on_ready: Callable[[], None], loop_factory: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    """Run in this thread until SIGTERM or SIGINT; raises as `HostServer.run`."""
+    """Run in this thread until SIGTERM or SIGINT; SIGHUP reloads; raises as `HostServer.run`."""
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, server.stop)
+        if not os.isatty(0):  # on a terminal SIGHUP says that the terminal is gone
+            loop.add_signal_handler(signal.SIGHUP, server.reload)
         await server.run(on_ready)
 
     if os.geteuid() == 0:
