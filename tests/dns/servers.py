@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -163,6 +164,10 @@ class Process:
             break
         self.end()
         raise AssertionError(f"{what} is not ready:\n{self.log.read_text(errors='replace')[-4000:]}")
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the files again."""
+        self._child.send_signal(signal.SIGHUP)
 
     def end(self) -> None:
         if self._child.poll() is None:

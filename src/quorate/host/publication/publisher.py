@@ -134,6 +134,8 @@ class DnsPublisher:
             left_s = self._due_s - self._clock.monotonic_s() if self._settings.enabled else REFRESH_S
             self._clock.wait(self._wake, max(left_s, 1.0))
             self._wake.clear()
+        if latest is not None:
+            self.apply(latest())  # a setting that was made just before the stop counts
         if self._settings.enabled and self._settings.withdraw_on_stop:
             self.withdraw()
 
