@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -21,6 +22,7 @@ from quorate.cli.hostlog import LogFormat, configure_log
 from quorate.cli.hostopen import host_paths, open_host, open_publication
 from quorate.cli.hoststatus import shown_address, status_lines
 from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.under_systemd import handed_by_systemd
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.documents import HOST_CERTIFICATE, PRODUCT
 from quorate.core.trust import utc_text
@@ -28,8 +30,9 @@ from quorate.errors import MalformedError, OutputExistsError
 from quorate.host.administration import Administration
 from quorate.host.config import RULES
 from quorate.host.files import read_file, write_new_file
+from quorate.host.foreground import run_until_signalled
 from quorate.host.process import running_host
-from quorate.host.serve import HostServer, run_until_signalled
+from quorate.host.serve import HostServer
 from quorate.host.views import ClientView
 
 __all__ = ["app"]
@@ -207,7 +210,9 @@ def run(
         "address": None if address is None else RULES["address"].typed(address),
         "dns_publishing": dns,
     }
-    server = HostServer(host_paths(folder).root, SystemClock(), SystemEntropy(), overrides=overrides)
+    clock = SystemClock()
+    around = handed_by_systemd(os.environ, os.getpid(), clock)
+    server = HostServer(host_paths(folder).root, clock, SystemEntropy(), overrides=overrides, **around)
 
     def on_ready() -> None:
         facts = {

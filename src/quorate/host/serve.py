@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -32,7 +31,7 @@ from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.listener import Listener, open_socket
 from quorate.host.metrics import HostMetrics
-from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files, settle_memory
+from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files
 from quorate.host.public_api import PublicApi
 from quorate.host.publication.beside import PublicationThread
 from quorate.host.publication.machine import Surroundings
@@ -43,7 +42,7 @@ from quorate.host.service import ActivationService
 from quorate.host.store.store import Store
 from quorate.host.writer import AnswerWriter
 
-__all__ = ["HostServer", "run_until_signalled"]
+__all__ = ["HostServer"]
 
 ADMIN_CONNECTIONS_MAX = 128
 
@@ -374,25 +373,6 @@ class HostServer:
         )
         with contextlib.suppress(QuorateError):
             self.administration.record(event)
-
-
-def run_until_signalled(
-    server: HostServer, on_ready: Callable[[], None], loop_factory: Callable[[], asyncio.AbstractEventLoop]
-) -> None:
-    """Run in this thread until SIGTERM or SIGINT; SIGHUP reloads; raises as `HostServer.run`."""
-
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, server.stop)
-        if not os.isatty(0):  # on a terminal SIGHUP says that the terminal is gone
-            loop.add_signal_handler(signal.SIGHUP, server.reload)
-        await server.run(on_ready)
-
-    if os.geteuid() == 0:
-        structlog.get_logger("quorate.host").warning("running_as_root", hint="an ordinary user is enough")
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve())
 
 
 def _differences(before: Settings, after: Settings) -> dict[str, Any]:
