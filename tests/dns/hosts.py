@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from quorate.clock import SystemClock
+from quorate.core.policy import MachineClass, Policy, Threshold, Thresholds
 from quorate.host.publication.machine import Surroundings
 from tests.dns.namespace import Namespace
 from tests.dns.servers import NameServer, dig
@@ -21,13 +22,29 @@ from tests.support.clocks import ManualClock
 from tests.support.documents import World
 from tests.support.hosting import BOUND_S, LIMITS, Hosted, make_host, running
 
-__all__ = ["AS_SET", "SRV", "TickingClock", "around", "publishing", "run_in", "shows", "until"]
+__all__ = [
+    "AS_SET",
+    "OF_TWO",
+    "SRV",
+    "TickingClock",
+    "around",
+    "client",
+    "publishing",
+    "quorate",
+    "run_in",
+    "shows",
+    "site",
+    "until",
+]
 
 ROOT = Path(__file__).parents[2]
 SRV = "_quorate._tcp.corp.test"
 STEP_S = 0.02
 AS_SET = {"dns_publishing": None}
 """Overrides that let a test's host publish as its settings say."""
+_TWO = Threshold(2, (MachineClass.SERVER, MachineClass.CLIENT))
+OF_TWO = World(policy=Policy(thresholds=Thresholds(server=_TWO, client=_TWO, ephemeral=_TWO)))
+"""A product that two machines activate."""
 
 
 class TickingClock(ManualClock):
@@ -84,17 +101,43 @@ def publishing(
         yield hosted
 
 
+def site(folder: Path, settings: Mapping[str, str | None], world: World = OF_TWO) -> Path:
+    """What a publisher ships, and an activated host of its in `folder`/host; the host's folder."""
+    (folder / "acme-cad.product").write_text(world.product_token)
+    (folder / "publisher.jwks").write_bytes(world.jwks)
+    make_host(folder / "host", world, SystemClock(), settings=settings)
+    return folder / "host"
+
+
+def on_machine(name: str, *words: str) -> list[str]:
+    """A `quorate` command on a machine of that name."""
+    program = (sys.executable, "-c", "from quorate.cli.main import run; run()")
+    return ["unshare", "--uts", "sh", "-ec", f'hostname {name}; exec "$@"', "sh", *program, *words]
+
+
+def quorate(namespace: Namespace, *words: str, machine: str = "kms01") -> str:
+    """What a command prints inside the namespace, errors included; whether it worked or not."""
+    return namespace.run(*on_machine(machine, *words), check=False)
+
+
+def client(namespace: Namespace, folder: Path, number: int, domain: str = "corp.test") -> dict[str, Any]:
+    """One more client with no setting but the product's files of `site`: what its first attempt comes to."""
+    name = f"pc-{number}.{domain}"
+    state = ("--state-dir", str(folder / f"pc-{number}"))
+    files = ("--product", str(folder / "acme-cad.product"), "--trust", str(folder / "publisher.jwks"))
+    quorate(namespace, "client", "init", *files, "--edition", "acme-cad-pro", *state, machine=name)
+    quorate(namespace, "client", "activate", *state, machine=name)
+    status: dict[str, Any] = json.loads(quorate(namespace, "client", "status", "--json", *state, machine=name))
+    return status
+
+
 @contextmanager
 def run_in(
     namespace: Namespace, state_dir: Path, machine: str, environ: Mapping[str, str] | None = None
 ) -> Iterator[dict[str, Any]]:
     """`quorate host run` inside a namespace, on a machine of that name; what it says when it is ready."""
-    command: Sequence[str] = [
-        *namespace.prefix,
-        *("unshare", "--uts", "sh", "-ec", f'hostname {machine}; exec "$@"', "sh"),
-        *(sys.executable, "-c", "from quorate.cli.main import run; run()"),
-        *("host", "run", "--json", "--admin-port", "0", "--state-dir", str(state_dir)),
-    ]
+    words = ("host", "run", "--json", "--admin-port", "0", "--state-dir", str(state_dir))
+    command = [*namespace.prefix, *on_machine(machine, *words)]
     environment = {**os.environ, **(environ or {})}
     log = state_dir.with_suffix(".log")
     with (

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from quorate.core.documents import ProductFile
+from tests.dns.hosts import OF_TWO, client, quorate, run_in, site, until
 from tests.dns.samba import ADMIN, Backend, Domain
 from tests.dns.test_gss import needs_gssapi
+from tests.support.documents import World
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,6 +114,30 @@ def test_s03_the_first_host_publishes_the_second_is_told_the_remedy_and_it_works
     assert first.result("publish")["result"] == "published"
     assert first.result("withdraw")["result"] == "withdrawn"
     assert domain.dig(name) == ["10 0 1688 kms02.corp.test."]
+
+
+class OwnService(World):
+    """A product whose clients look for a service label of its own."""
+
+    @property
+    def product(self) -> ProductFile:
+        return msgspec.structs.replace(super().product, service="_fleet._tcp")
+
+
+def test_s03_a_running_host_publishes_in_the_domain_and_a_fleet_without_settings_activates(
+    forest: Forest, tmp_path: Path
+) -> None:
+    domain = forest.domain
+    host = site(tmp_path, {"dns-keytab": str(forest.keytabs["kms01"])}, OwnService(policy=OF_TWO.policy))
+    with run_in(domain.namespace, host, "kms01", {**domain.environ, "KRB5CCNAME": ""}):
+        until(lambda: domain.dig("_fleet._tcp.corp.test") == ["0 0 1688 kms01.corp.test."], "the record")
+        first, second = (client(domain.namespace, tmp_path, number) for number in (1, 2))
+        assert (first["code"], second["status"]) == ("COUNT_INSUFFICIENT", "licensed")
+        assert second["host"] == "kms01.corp.test:1688"
+        shown = quorate(domain.namespace, "host", "status", "--json", "--state-dir", str(host))
+        (published,) = json.loads(shown)["dns"]["domains"]
+        assert (published["result"], published["server"]) == ("published", "dc1.corp.test")
+        assert published["is_verified"]
 
 
 def test_a_replaced_host_is_told_that_the_withdrawn_name_still_belongs_to_the_old_one(

@@ -17,15 +17,13 @@ from quorate.client.client import Client
 from quorate.client.discovery.network import Network
 from quorate.client.identity import Machine
 from quorate.clock import SystemClock
-from quorate.core.policy import MachineClass, Policy, Threshold, Thresholds
 from quorate.errors import CountInsufficientError
 from quorate.host.config import Settings
 from quorate.host.publication.locate import Names
 from quorate.host.publication.machine import Surroundings
-from tests.dns.hosts import AS_SET, SRV, around, publishing, shows, until
+from tests.dns.hosts import AS_SET, OF_TWO, SRV, around, publishing, shows, until
 from tests.dns.servers import Bind, NameServer, Zone, dig, free_port, nsupdate
 from tests.dns.support import SECRET, key_text, resolver_at
-from tests.support.documents import World
 from tests.support.hosting import BOUND_S, Hosted, hosting, running
 
 
@@ -107,10 +105,8 @@ def test_s03_a_host_fills_the_zone_by_itself_and_tells_it_everywhere(
 def test_s03_a_fleet_without_any_setting_activates_through_the_zone(
     bind: NameServer, tmp_path: Path, key_file: Path
 ) -> None:
-    two = Threshold(2, (MachineClass.SERVER, MachineClass.CLIENT))
-    world = World(policy=Policy(thresholds=Thresholds(server=two, client=two, ephemeral=two)))
-    (tmp_path / "acme-cad.product").write_text(world.product_token)
-    (tmp_path / "publisher.jwks").write_bytes(world.jwks)
+    (tmp_path / "acme-cad.product").write_text(OF_TWO.product_token)
+    (tmp_path / "publisher.jwks").write_bytes(OF_TWO.jwks)
 
     def client(number: int) -> Client:
         name = f"pc-{number}.corp.test"
@@ -126,7 +122,7 @@ def test_s03_a_fleet_without_any_setting_activates_through_the_zone(
             network=network,
         )
 
-    with publishing(tmp_path / "host", around(bind), signed(key_file), world=world) as host:
+    with publishing(tmp_path / "host", around(bind), signed(key_file), world=OF_TWO) as host:
         shows(bind, f"0 0 {host.port} kms01.corp.test.")
         with pytest.raises(CountInsufficientError):
             client(1).activate()

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from quorate.clock import SystemClock
-from quorate.core.policy import MachineClass, Policy, Threshold, Thresholds
-from tests.dns.hosts import SRV, run_in, until
+from tests.dns.hosts import SRV, client, quorate, run_in, site, until
 from tests.dns.namespace import Namespace
 from tests.dns.servers import Bind, NameServer, Zone
 from tests.dns.support import SECRET, key_text
-from tests.support.documents import World
-from tests.support.hosting import make_host
 
 ADDRESS = "10.53.1.1"
-TWO = Threshold(2, (MachineClass.SERVER, MachineClass.CLIENT))
-WORLD = World(policy=Policy(thresholds=Thresholds(server=TWO, client=TWO, ephemeral=TWO)))
 ZONE = f"""\
 $ORIGIN {{zone}}.
 $TTL 300
@@ -64,33 +56,6 @@ def ask(room: Room, name: str, kind: str = "SRV") -> str:
     )
 
 
-def quorate(room: Room, *words: str, machine: str = "kms01") -> str:
-    """What a command prints on a machine of that name, errors included; whether it worked or not."""
-    program = (sys.executable, "-c", "from quorate.cli.main import run; run()")
-    return room.namespace.run(
-        *("unshare", "--uts", "sh", "-ec", f'hostname {machine}; exec "$@"', "sh", *program, *words), check=False
-    )
-
-
-def client(room: Room, folder: Path, number: int, domain: str = "corp.test") -> dict[str, Any]:
-    """One more client with no setting but the product's files: what its first attempt comes to."""
-    name = f"pc-{number}.{domain}"
-    state = ("--state-dir", str(folder / f"pc-{number}"))
-    files = ("--product", str(folder / "acme-cad.product"), "--trust", str(folder / "publisher.jwks"))
-    quorate(room, "client", "init", *files, "--edition", "acme-cad-pro", *state, machine=name)
-    quorate(room, "client", "activate", *state, machine=name)
-    shown = quorate(room, "client", "status", "--json", *state, machine=name)
-    status: dict[str, Any] = json.loads(shown)
-    return status
-
-
-def site(tmp_path: Path, settings: dict[str, str | None]) -> Path:
-    (tmp_path / "acme-cad.product").write_text(WORLD.product_token)
-    (tmp_path / "publisher.jwks").write_bytes(WORLD.jwks)
-    make_host(tmp_path / "host", WORLD, SystemClock(), settings=settings)
-    return tmp_path / "host"
-
-
 def test_s03_s28_with_the_key_alone_the_host_publishes_and_a_fleet_without_settings_activates(
     room: Room, tmp_path: Path
 ) -> None:
@@ -100,12 +65,12 @@ def test_s03_s28_with_the_key_alone_the_host_publishes_and_a_fleet_without_setti
     host = site(tmp_path, {"dns-tsig-key": str(key)})
     with run_in(room.namespace, host, "kms01"):
         until(lambda: "0 0 1688 kms01.corp.test." in ask(room, SRV), "the record")
-        first, second = client(room, tmp_path, 1), client(room, tmp_path, 2)
+        first, second = client(room.namespace, tmp_path, 1), client(room.namespace, tmp_path, 2)
         assert (first["code"], second["status"]) == ("COUNT_INSUFFICIENT", "licensed")
         assert second["host"] == "kms01.corp.test:1688"
-        findings = quorate(room, "host", "dns", "check", "--json", "--state-dir", str(host)).splitlines()
+        findings = quorate(room.namespace, "host", "dns", "check", "--json", "--state-dir", str(host)).splitlines()
         assert [json.loads(each)["code"] for each in findings] == ["PUBLISHED", "ANSWERS"]
-    quorate(room, "host", "dns", "withdraw", "--state-dir", str(host))
+    quorate(room.namespace, "host", "dns", "withdraw", "--state-dir", str(host))
     assert ask(room, SRV) == ""
 
 
@@ -113,19 +78,19 @@ def test_s04_where_updates_are_refused_the_printed_record_makes_the_fleet_activa
     host = site(tmp_path, {"dns-target": "kms01.static.test"})
     with run_in(room.namespace, host, "kms01"):
         state = ("--state-dir", str(host))
-        until(lambda: "12293" in quorate(room, "host", "events", "--json", *state), "event 12293")
-        status = json.loads(quorate(room, "host", "status", "--json", *state))
+        until(lambda: "12293" in quorate(room.namespace, "host", "events", "--json", *state), "event 12293")
+        status = json.loads(quorate(room.namespace, "host", "status", "--json", *state))
         assert status["dns"]["domains"][0]["code"] == "DNS_UPDATES_NOT_OFFERED"
-        line = quorate(room, "host", "dns", "record", "--tool", "zone-file", *state).strip()
+        line = quorate(room.namespace, "host", "dns", "record", "--tool", "zone-file", *state).strip()
         assert line == "_quorate._tcp.static.test. 3600 IN SRV 0 0 1688 kms01.static.test."
         zone = room.server.folder / "zones" / "static.test"
         zone.write_text(zone.read_text().replace("hostmaster 1 ", "hostmaster 2 ") + line + "\n")
         room.server.process.hang_up()
         until(lambda: "kms01" in ask(room, "_quorate._tcp.static.test"), "the pasted record")
-        first, second = (client(room, tmp_path, number, "static.test") for number in (1, 2))
+        first, second = (client(room.namespace, tmp_path, number, "static.test") for number in (1, 2))
         assert (first["code"], second["status"]) == ("COUNT_INSUFFICIENT", "licensed")
         assert second["host"] == "kms01.static.test:1688"
-        findings = quorate(room, "host", "dns", "check", "--json", *state).splitlines()
+        findings = quorate(room.namespace, "host", "dns", "check", "--json", *state).splitlines()
         assert [json.loads(each)["code"] for each in findings] == ["PUBLISHED", "ANSWERS"]
 
 
