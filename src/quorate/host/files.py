@@ -9,19 +9,33 @@ from pathlib import Path
 
 from quorate.errors import FileAccessError, FilePermissionsError, MalformedError, OutputExistsError
 
-__all__ = ["check_folder", "make_folder", "read_file", "read_secret", "write_file", "write_new_file"]
+__all__ = [
+    "check_folder",
+    "give_to_folder_owner",
+    "make_folder",
+    "read_file",
+    "read_secret",
+    "write_file",
+    "write_new_file",
+]
 
 SECRET_MODE, FOLDER_MODE, PUBLIC_MODE = 0o600, 0o700, 0o644
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, *, is_inner: bool = False) -> None:
     """A folder that only its owner can enter. An empty one that is looser is tightened, any other is refused.
+
+    Args:
+        is_inner: it belongs to whom the folder around it belongs.
 
     Raises:
         FilePermissionsError: it exists, holds files, and others may enter it.
         FileAccessError: it cannot be made.
     """
     try:
+        if is_inner and not path.exists():
+            path.mkdir(mode=FOLDER_MODE)
+            give_to_folder_owner(path)
         path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         if _is_loose(path.stat().st_mode) and not any(path.iterdir()):
             path.chmod(FOLDER_MODE)
@@ -44,6 +58,23 @@ def check_folder(path: Path) -> None:
         raise FilePermissionsError(path=path, mode=f"{stat.S_IMODE(mode):04o}", wanted="700")
 
 
+def give_to_folder_owner(path: Path, made: int | None = None) -> None:
+    """What root makes in a folder of the service's user belongs to that user, or the service could not use it.
+
+    Args:
+        made: the open descriptor of what was just made; None: the new folder `path` itself.
+
+    Raises:
+        OSError
+    """
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        if made is not None:
+            os.chown(made, owner.st_uid, owner.st_gid)
+        else:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
 def write_file(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
     """Replace `path` in one step: after a crash the old content or the new is there, on disk.
 
@@ -57,6 +88,7 @@ def write_file(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> None:
             new.unlink()
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as file:
+            give_to_folder_owner(path, descriptor)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -132,8 +132,8 @@ class HostKeyring:
             raise StateExistsError(role="KMS host", path=paths.root)
         product = Anchor.load(product_token, jwks).product
         make_folder(paths.root)
-        make_folder(paths.products)
-        make_folder(paths.requests)
+        make_folder(paths.products, is_inner=True)
+        make_folder(paths.requests, is_inner=True)
         key = SigningKey.from_seed(entropy.token(32))
         private = _PrivateJwk("OKP", "Ed25519", key.public().x, b64url(key.seed))
         write_file(paths.signing_key, encode(private) + b"\n", SECRET_MODE)
@@ -268,7 +268,7 @@ class HostKeyring:
             last_five=product_key.last_five,
         )
         token = sign(HOST_REQUEST, request, key)
-        make_folder(self.paths.requests)
+        make_folder(self.paths.requests, is_inner=True)
         write_file(self.paths.requests / f"{request_id}.req", _line(token))
         pending = sorted(self.paths.requests.glob("*.req"), key=lambda path: path.stat().st_mtime_ns)
         for old in pending[:-PENDING_MAX]:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from quorate.errors import FileAccessError, SchemaNewerError, StateExistsError, StateMissingError, StoreUnavailableError
+from quorate.host.files import give_to_folder_owner
 
 __all__ = ["Database"]
 
@@ -81,7 +82,11 @@ class Database:
         unfinished = path.with_name(path.name + ".new")
         try:
             unfinished.unlink(missing_ok=True)
-            os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            descriptor = os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            try:
+                give_to_folder_owner(unfinished, descriptor)  # SQLite gives its own files to this one's owner
+            finally:
+                os.close(descriptor)
             made = cls(unfinished)
             try:
                 with made.writing() as connection:
