@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from scripts.vectors.__main__ import FOLDER
 from tests.support.source import ROOT
 
-__all__ = ["EXAMPLES", "Vector", "body_of", "codes_of", "program", "vectors"]
+__all__ = ["EXAMPLES", "Vector", "body_of", "codes_of", "program", "readme_commands", "vectors"]
 
 Vector = dict[str, Any]
 EXAMPLES = ROOT / "examples"
@@ -49,3 +51,10 @@ def program(name: str, package: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
+
+
+def readme_commands(example: Path) -> str:
+    """The commands that the README of an example tells people to try."""
+    block = re.search(r"```sh\n(.*?)```", (example / "README.md").read_text("utf-8"), re.DOTALL)
+    assert block is not None
+    return block[1]

@@ -1,0 +1,82 @@
+// Runs vectors: `node run-vectors.mjs FOLDER`. One JSON line each with what came out; ends with 1 when that is not what
+// the vector expects.
+
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+
+import { acceptAnswer, checkStoredLease, linkOf, loadAnchor } from "./chain.mjs";
+import { toBase64url } from "./base64url.mjs";
+import { readDocument, readHostRequest, readKeys } from "./documents.mjs";
+import { keyId, keyProof, readProductKey, verifier } from "./product-key.mjs";
+import { Refused } from "./refused.mjs";
+import { readProblem, readRequest } from "./requests.mjs";
+
+const bodyOf = (input) =>
+  input.body === undefined ? Buffer.from(input.body_base64url, "base64url") : Buffer.from(input.body, "utf8");
+
+const jwksOf = (input) => Buffer.from(JSON.stringify(input.keys), "utf8");
+
+const DO = {
+  "jwk-set": async ({ text }) => ({ kids: [...(await readKeys(Buffer.from(text, "utf8"))).keys()] }),
+  document: async (input) => ({
+    claims:
+      input.typ === "host-request+jwt"
+        ? await readHostRequest(input.token)
+        : await readDocument(input.token, input.typ, await readKeys(jwksOf(input))),
+  }),
+  answer: async (input) =>
+    acceptAnswer(bodyOf(input), input.question, await loadAnchor(jwksOf(input), input.product), input.now_s),
+  "stored-lease": async (input) => ({
+    claims: await checkStoredLease(
+      input.lease,
+      input.host_certificate,
+      input.question,
+      await loadAnchor(jwksOf(input), input.product),
+    ),
+  }),
+  request: async (input) => ({ claims: readRequest(bodyOf(input)) }),
+  problem: async (input) => ({ claims: readProblem(bodyOf(input)) }),
+  "product-key": async ({ typed }) => {
+    const key = readProductKey(typed);
+    return { key, key_id: keyId(key), verifier: toBase64url(verifier(key)), last_five: key.slice(-5) };
+  },
+  "key-proof": async (input) => ({
+    key_proof: keyProof(input.key, input.host_id, input.thumbprint, input.request_id),
+  }),
+  link: async ({ cmid, nonce }) => ({ link: linkOf(cmid, nonce) }),
+};
+
+async function outcomeOf(vector) {
+  try {
+    return { outcome: "valid", ...(await DO[vector.kind](vector.input)) };
+  } catch (fault) {
+    if (fault instanceof Refused) return { outcome: "invalid", code: fault.code };
+    return { outcome: "broken", why: String(fault.stack) }; // a fault of this program, never an answer
+  }
+}
+
+function agrees({ expected }, outcome) {
+  if (expected.outcome === "valid") return isDeepStrictEqual(outcome, expected);
+  return outcome.outcome === "invalid" && expected.codes.includes(outcome.code);
+}
+
+async function* vectorsIn(folder) {
+  for (const entry of (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* vectorsIn(path);
+    else if (entry.name.endsWith(".json")) yield JSON.parse(await readFile(path, "utf8"));
+  }
+}
+
+let run = 0;
+let wrong = 0;
+for await (const vector of vectorsIn(process.argv[2] ?? "../../spec/vectors")) {
+  const outcome = await outcomeOf(vector);
+  const right = agrees(vector, outcome);
+  run += 1;
+  if (!right) wrong += 1;
+  process.stdout.write(`${JSON.stringify({ name: vector.name, agrees: right, outcome })}\n`);
+}
+process.stderr.write(`${run - wrong} of ${run} vectors agree\n`);
+process.exitCode = wrong || !run ? 1 : 0;
