@@ -15,7 +15,7 @@ from quorate.host.publication.publisher import DnsPublisher
 from quorate.host.publication.settings import PublicationSettings, TsigKey
 from tests.dns.servers import NameServer
 
-__all__ = ["SECRET", "LateClock", "TextMemory", "World", "key_text", "names_at", "resolver_at"]
+__all__ = ["SECRET", "LateClock", "TextMemory", "World", "key_text", "names_at", "resolver_at", "resolver_nowhere"]
 
 SECRET = base64.b64encode(b"a shared secret of 32 bytes, yes").decode("ascii")
 OTHER_SECRET = base64.b64encode(b"quite another one, 32 bytes too!").decode("ascii")
@@ -56,6 +56,11 @@ def resolver_at(*servers: NameServer) -> dns.resolver.Resolver:
     resolver.port = servers[0].port
     resolver.lifetime = 4
     return resolver
+
+
+def resolver_nowhere() -> dns.resolver.Resolver:
+    """A resolver without any server: it asks nobody."""
+    return dns.resolver.Resolver(configure=False)
 
 
 def names_at(server: NameServer, clock: Clock | None = None) -> Names:

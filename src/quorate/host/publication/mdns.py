@@ -7,10 +7,10 @@ signed, however they found it. The package zeroconf (extra `mdns`) does the work
 from __future__ import annotations
 
 import contextlib
-import importlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -112,7 +112,7 @@ class MdnsThread:
         return link
 
     def _announce(self, wanted: _Wanted) -> Any:
-        zeroconf = importlib.import_module("zeroconf")
+        zeroconf = import_module("zeroconf")
         addresses = [wanted.address] if wanted.address else _addresses()
         if not addresses:
             raise MdnsAnnouncementError(reason="this machine has no IPv4 address that others reach")
@@ -146,7 +146,7 @@ def _close(link: Any) -> None:
 
 
 def _addresses() -> list[str]:
-    adapters = importlib.import_module("ifaddr").get_adapters()
+    adapters = import_module("ifaddr").get_adapters()
     found = [each.ip for adapter in adapters for each in adapter.ips if isinstance(each.ip, str)]
     return [each for each in found if not each.startswith(("127.", "169.254."))]
 
