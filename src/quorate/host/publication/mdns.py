@@ -65,10 +65,10 @@ class MdnsThread:
         if wanted == self._wanted:
             return
         self._wanted = wanted
+        self._wake.set()
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="quorate-mdns", daemon=True)
             self._thread.start()
-        self._wake.set()
 
     def stop(self, timeout_s: float) -> None:
         """Say goodbye on the link and end; returns in time."""
@@ -81,13 +81,13 @@ class MdnsThread:
         link: Any = None
         announced: _Wanted | None = None
         while not self._is_stopping:
+            self._wake.clear()
             wanted = self._wanted
             if wanted != announced:
                 _close(link)
                 link = None if wanted is None else self._announced(wanted)
                 announced = None if link is None else wanted
             self._clock.wait(self._wake, RETRY_S)
-            self._wake.clear()
         _close(link)
 
     def _announced(self, wanted: _Wanted) -> Any:
