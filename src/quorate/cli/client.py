@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
+import os
 import sys
-import threading
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,17 +12,20 @@ from typing import Annotated, Any
 
 import typer
 
+from quorate.cli.client_agent import PRODUCTS_MAX, run_agents
 from quorate.cli.client_discovery import show_discovery
+from quorate.cli.client_owner import hand_over, work_as_owner_of
 from quorate.cli.output import JsonFlag, Output, StateDir, exit_code
 from quorate.client.client import Client
 from quorate.client.config import Settings
 from quorate.client.discovery.trail import origin
-from quorate.client.installed import Installed, install, load_anchor, the_one
+from quorate.client.installed import Installed, all_of, install, load_anchor, the_one
 from quorate.client.standing import Status
 from quorate.clock import SystemClock
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
 from quorate.errors import QuorateError
+from quorate.host.sdnotify import ServiceManager
 
 __all__ = ["app"]
 
@@ -67,7 +69,9 @@ def init(
     output = Output(as_json)
     product_id = load_anchor(product, trust).product.product
     root = folder if folder is not None else Settings.from_environment().root(product_id)
-    client = _client(install(root, product, trust), edition)
+    made = install(root, product, trust)
+    hand_over(made)
+    client = _client(made, edition)
     _show(output, client, client.status())
     output.say(
         "Next: `quorate client activate`. It finds its KMS host in DNS; or name one: `quorate client set-host NAME`."
@@ -185,38 +189,33 @@ def rearm(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFl
 
 @app.command(epilog="Example: quorate client run")
 def run(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
-    """Be the agent: activate, renew when it is time to, and go on until SIGTERM or Ctrl-C."""
-    output = Output(as_json)
-    client = _client(_found(folder, product_id))
-    stop = threading.Event()
+    """Be the agent of every product that is set up here, or of one: activate, renew when it is time to, and go on
+    until SIGTERM or Ctrl-C."""
+    output, clock = Output(as_json), SystemClock()
+    every = all_of(_roots(folder)) if product_id is None else []
+    found = every if len(every) > 1 else [_found(folder, product_id)]
+    clients = {each.product.product: _client(each) for each in found[:PRODUCTS_MAX]}
 
-    def tell(status: Status) -> None:
+    def tell(product: str, status: Status) -> None:
         if as_json:
-            output.facts(_facts(status))
+            output.facts({"product": product, **_facts(status)})
         else:
-            output.say(f"{_local(SystemClock().now_s())}  {status.status.value}: {status.message}")
+            which = f"{product}: " if len(clients) > 1 else ""
+            output.say(f"{_local(clock.now_s())}  {which}{status.status.value}: {status.message}")
 
-    def work() -> None:
-        try:
-            client.run(stop, tell)
-        finally:
-            stop.set()
-
-    # The attempt runs beside the main thread: a signal must not wait for a host that is silent for 15 seconds. What is
-    # cut short leaves the record whole, and its question is asked again.
-    agent = threading.Thread(target=work, name="quorate-client", daemon=True)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    agent.start()
-    stop.wait()
-    agent.join(timeout=1)
+    run_agents(clients, tell, ServiceManager(os.environ, os.getpid(), clock))
 
 
 def _found(folder: Path | None, product_id: str | None) -> Installed:
-    return the_one(Settings.from_environment().roots() if folder is None else (folder,), product_id)
+    return the_one(_roots(folder), product_id)
+
+
+def _roots(folder: Path | None) -> tuple[Path, ...]:
+    return Settings.from_environment().roots() if folder is None else (folder,)
 
 
 def _client(found: Installed, edition: str | None = None) -> Client:
+    work_as_owner_of(found.root)
     return Client(found.product_path, found.trust_path, edition=edition, state_dir=found.root)
 
 

@@ -35,12 +35,14 @@ class Agent:
         *,
         begin: Callable[[], Status] | None = None,
         tell: Callable[[Status], None] | None = None,
+        beat: Callable[[], None] | None = None,
     ) -> None:
         """Run until `stop` is set; an attempt under way is finished first.
 
         Args:
             begin: called once instead of the first look (an agent asks when it starts, due or not).
             tell: called with the status after every attempt.
+            beat: called each time round: a sign of life.
         """
         look = begin or self._renew_if_due
         told_s: int | None = None
@@ -55,4 +57,6 @@ class Agent:
             except Exception:  # noqa: BLE001 - an agent that dies of a surprise renews nothing any more
                 _log.exception("the attempt failed unexpectedly; the next one comes in %d s", wait_s)
             look = self._renew_if_due
+            if beat is not None:
+                beat()
             self._clock.wait(stop, wait_s)

@@ -149,12 +149,17 @@ class Client:
             thread.join(timeout=PATIENCE_S)
             self._background = None
 
-    def run(self, stop: threading.Event, tell: Callable[[Status], None] | None = None) -> None:
+    def run(
+        self,
+        stop: threading.Event,
+        tell: Callable[[Status], None] | None = None,
+        beat: Callable[[], None] | None = None,
+    ) -> None:
         """Be the agent: an attempt at once, then whenever it is due, until `stop` is set.
 
-        `tell` is called with the status after every attempt.
+        `tell` is called with the status after every attempt, `beat` each time round, at least once a minute or two.
         """
-        self._agent.run(stop, begin=self._attempt_at_start, tell=tell)
+        self._agent.run(stop, begin=self._attempt_at_start, tell=tell, beat=beat)
 
     def rearm(self) -> Status:
         """Take a new CMID and begin the initial grace anew; allowed as often as the publisher says.

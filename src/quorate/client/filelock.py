@@ -39,7 +39,7 @@ class FileLock:
         """
         try:
             # The lock needs no content, and readers of a machine-wide state must be able to open it.
-            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+            handle = _opened(self._path)
         except OSError as fault:
             raise FileAccessError(path=self._path, reason=fault.strerror or str(fault)) from None
         try:
@@ -59,6 +59,14 @@ class FileLock:
                 raise FileAccessError(path=self._path, reason=fault.strerror or str(fault)) from None
             return look > 0
         raise StateInUseError(path=self._path.parent, owner=", which asks its KMS host at this moment")
+
+
+def _opened(path: Path) -> int:
+    flags = getattr(os, "O_CLOEXEC", 0)
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+    except PermissionError:  # another user made the file (root's program, beside the agent): reading is enough to lock
+        return os.open(path, os.O_RDONLY | flags)
 
 
 if sys.platform == "win32":

@@ -11,7 +11,7 @@ from quorate.core.documents import ProductFile
 from quorate.core.trust import Anchor
 from quorate.errors import FileAccessError, InvalidSettingError, NotKnownError, QuorateError, StateMissingError
 
-__all__ = ["Installed", "install", "installed", "load_anchor", "the_one"]
+__all__ = ["Installed", "all_of", "install", "installed", "load_anchor", "the_one"]
 
 FILE_BYTES_MAX = 64 * 1024
 PRODUCTS_MAX = 1000  # folders looked at; a machine has a handful
@@ -83,6 +83,11 @@ def installed(root: Path) -> list[Installed]:
     return found
 
 
+def all_of(roots: Sequence[Path]) -> list[Installed]:
+    """What is set up below the roots; a product that is below several is the first one's."""
+    return list({each.product.product: each for root in reversed(roots) for each in installed(root)}.values())
+
+
 def the_one(roots: Sequence[Path], product_id: str | None) -> Installed:
     """The product of that id, in the first of the roots that has it; without an id, the only product there is.
 
@@ -96,7 +101,7 @@ def the_one(roots: Sequence[Path], product_id: str | None) -> Installed:
         if product_id is not None and (root / product_id / f"{product_id}.product").is_file():
             paths = root / product_id / f"{product_id}.product", root / product_id / TRUST_NAME
             return Installed(load_anchor(*paths).product, *paths)
-    all_here = {each.product.product: each for root in reversed(roots) for each in installed(root)}
+    all_here = {each.product.product: each for each in all_of(roots)}
     known = ", ".join(sorted(all_here))
     if not all_here:
         command = "quorate client init --product FILE.product --trust publisher.jwks"
