@@ -20,7 +20,7 @@ from quorate.client.client import Client
 from quorate.client.config import Settings
 from quorate.client.discovery.trail import origin
 from quorate.client.installed import Installed, all_of, install, load_anchor, the_one
-from quorate.client.standing import Status
+from quorate.client.standing import NEVER_S, Status
 from quorate.clock import SystemClock
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
@@ -72,7 +72,7 @@ def init(
     made = install(root, product, trust)
     hand_over(made)
     client = _client(made, edition)
-    _show(output, client, client.status())
+    _show(output, client, client.install_again())
     output.say(
         "Next: `quorate client activate`. It finds its KMS host in DNS; or name one: `quorate client set-host NAME`."
     )
@@ -244,13 +244,19 @@ def _show(output: Output, client: Client, status: Status) -> None:
         "KMS host": None if status.host is None else f"{status.host} ({_origin(status)})",
         "CMID": status.cmid,
         "last attempt": None if status.last_attempt_s is None else _when(status.last_attempt_s, now_s),
-        "next attempt": "due now" if status.next_attempt_s <= now_s else _when(status.next_attempt_s, now_s),
+        "next attempt": _next(status, now_s),
     }
     if status.lookup_domain is not None:
         facts["DNS domain"] = f"{status.lookup_domain} (set by hand)"
     if not status.host_caching:
         facts["host caching"] = "off"
     output.facts(facts)
+
+
+def _next(status: Status, now_s: int) -> str | None:
+    if status.next_attempt_s == NEVER_S:
+        return None
+    return "due now" if status.next_attempt_s <= now_s else _when(status.next_attempt_s, now_s)
 
 
 def _origin(status: Status) -> str:

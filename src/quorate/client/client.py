@@ -33,7 +33,8 @@ from quorate.client.state import ClientState
 from quorate.client.transport import Transport, TransportSettings
 from quorate.clock import Clock, Entropy, SystemClock, SystemEntropy
 from quorate.core.documents import ProductFile
-from quorate.errors import FileAccessError, StateInUseError
+from quorate.core.messages import LicenseStatus
+from quorate.errors import FileAccessError, StateInUseError, UninstalledError
 
 __all__ = ["Client"]
 
@@ -166,12 +167,39 @@ class Client:
 
         Raises:
             RearmLimitReachedError: that often it was done.
+            UninstalledError: there is nothing to begin anew.
             FileAccessError, StateInUseError: nothing was changed.
         """
         now_s, policy = self._clock.now_s(), self._anchor.product.policy
         with self._keeper.exclusive(PATIENCE_S):
             state = self._keeper.standing(now_s, is_locked=True).state
+            if state.is_uninstalled:
+                raise UninstalledError(product=self._anchor.product.name)
             self._keeper.keep(state.rearmed(now_s, self._entropy, policy), None)
+        return self.status()
+
+    def uninstall(self) -> Status:
+        """Be Unlicensed from now on: the lease is dropped and nobody is asked, until `install_again`.
+
+        Raises:
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        now_s, policy = self._clock.now_s(), self._anchor.product.policy
+        with self._keeper.exclusive(PATIENCE_S):
+            state = self._keeper.standing(now_s, is_locked=True).state
+            self._keeper.keep(state.uninstalled(now_s, policy), None)
+        return self.status()
+
+    def install_again(self) -> Status:
+        """Take `uninstall` back, with the same CMID; nothing happens where it was not uninstalled. The initial grace
+        begins anew, which counts as a rearm; beyond the limit there is no grace left.
+
+        Raises:
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        policy = self._anchor.product.policy
+        if self.status().status is LicenseStatus.UNLICENSED:
+            return self._change(lambda state, now_s: state.installed_again(now_s, policy))
         return self.status()
 
     def set_host(self, host: str) -> Status:

@@ -18,9 +18,11 @@ from quorate.core.lifecycle import USABLE, Life
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S, Policy
 from quorate.core.trust import Anchor, utc_text
-from quorate.errors import ClockTurnedBackError, GraceExpiredError, LeaseExpiredError, QuorateError
+from quorate.errors import ClockTurnedBackError, GraceExpiredError, LeaseExpiredError, QuorateError, UninstalledError
 
-__all__ = ["Standing", "Status"]
+__all__ = ["NEVER_S", "Standing", "Status"]
+
+NEVER_S = 253_370_764_800  # the year 9999: a time that a clock can show in every time zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Status:
         lookup_domain: the only DNS domain to look in, set by hand; None: this machine's own.
         host_caching: whether the host that worked last is asked first.
         count, threshold: as the host said last; before that, the count is None and the threshold the policy's.
-        last_attempt_s, next_attempt_s: seconds since 1970 UTC.
+        last_attempt_s, next_attempt_s: seconds since 1970 UTC; the latter `NEVER_S` when nobody is asked any more.
     """
 
     status: LicenseStatus
@@ -77,6 +79,8 @@ class Standing:
         """The life at `now_s`, or at the proven time when `now_s` is not believed."""
         at_s = self.proven_s if self.is_turned_back(now_s, policy) else now_s
         life = self.state.life
+        if self.state.is_uninstalled:
+            return life
         if self.lease is not None:  # signed, unlike what stands beside it
             deadline_s = self.lease.expires_s
         else:  # a grace of more than a grace is a mistake, or a clock that was wrong when it began
@@ -88,6 +92,8 @@ class Standing:
 
     def next_attempt_s(self, now_s: int, policy: Policy) -> int:
         """When to ask: as the life says, or now, when the clock was turned back and nobody was asked since."""
+        if self.state.is_uninstalled:
+            return NEVER_S
         appointed_s = self.state.life.next_attempt_s or 0
         last_s = self.state.last_attempt_s
         if last_s is not None and last_s > now_s + policy.clock_tolerance_s:
@@ -108,7 +114,7 @@ class Standing:
         policy = anchor.product.policy
         state = self.state
         life = self.life_at(now_s, policy)
-        code, message, hint = self._words(life, now_s, policy)
+        code, message, hint = self._words(life, now_s, anchor)
         threshold = state.threshold
         if threshold is None:
             threshold = policy.thresholds.of(anchor.edition(state.edition).machine_class).minimum
@@ -133,7 +139,10 @@ class Standing:
             host_caching=state.is_caching,
         )
 
-    def _words(self, life: Life, now_s: int, policy: Policy) -> tuple[str | None, str, str]:
+    def _words(self, life: Life, now_s: int, anchor: Anchor) -> tuple[str | None, str, str]:
+        policy = anchor.product.policy
+        if self.state.is_uninstalled:
+            return _told(UninstalledError(product=anchor.product.name))
         if self.is_turned_back(now_s, policy):
             return _told(ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(self.proven_s)))
         outcome = self.state.outcome

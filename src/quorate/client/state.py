@@ -31,7 +31,9 @@ __all__ = ["STATE_BYTES_MAX", "ClientState", "Outcome", "decode_state", "fresh"]
 STATE_BYTES_MAX = 64 * 1024  # a usual one has 4 KiB
 
 _WITH_LEASE = frozenset({LicenseStatus.LICENSED})
-_WITHOUT_LEASE = frozenset({LicenseStatus.INITIAL_GRACE, LicenseStatus.ADDITIONAL_GRACE})  # the latter: a void lease
+_WITHOUT_LEASE = frozenset(  # additional grace: its lease is void; unlicensed: it was uninstalled
+    {LicenseStatus.INITIAL_GRACE, LicenseStatus.ADDITIONAL_GRACE, LicenseStatus.UNLICENSED}
+)
 
 _Token = Annotated[str, Meta(max_length=8192)]
 _Words = Annotated[str, Meta(max_length=2000)]
@@ -110,6 +112,11 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             found = Found(cached, self.cached_source, self.cached_domain, is_cached=True)
         return Directions(self.host_target(), found, self.domain, self.is_caching, self.is_mdns)
 
+    @property
+    def is_uninstalled(self) -> bool:
+        """Whether slmgr `/upk` was said, and it was not installed again since."""
+        return self.life.status is LicenseStatus.UNLICENSED
+
     # --- changes ---------------------------------------------------------------------------------------------------
 
     def asking(self, entropy: Entropy) -> ClientState:
@@ -180,9 +187,30 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             outcome=None,
         )
 
+    def uninstalled(self, now_s: int, policy: Policy) -> ClientState:
+        """Unlicensed, without a lease, and nobody is asked. The CMID stays, so that a host counts no second machine."""
+        if self.is_uninstalled:
+            return self
+        life = lifecycle.step(self.life, Event.UNINSTALLED, now_s, policy)
+        void = _replace(self, lease=None, host_certificate=None, lease_nonce=None, nonce=None, outcome=None)
+        return _replace(void, life=life)
+
+    def installed_again(self, now_s: int, policy: Policy) -> ClientState:
+        """Back from `uninstalled`. The initial grace begins anew, so it counts as a rearm; beyond the limit it is over
+        at once, and a host is needed."""
+        if not self.is_uninstalled:
+            return self
+        rearms = self.life.rearms
+        life = lifecycle.step(self.life, Event.INSTALLED, now_s, policy)
+        if rearms >= policy.rearm_limit:
+            return _replace(self, life=_replace(life, deadline_s=now_s))
+        return _replace(self, life=_replace(life, rearms=rearms + 1))
+
     def without_lease(self, now_s: int, policy: Policy) -> ClientState:
         """The lease is void; the installation stays the same, and so does its CMID. What was over stays over."""
         life = self.life
+        if self.is_uninstalled:
+            return self
         if life.status is LicenseStatus.LICENSED and life.deadline_s is not None and life.deadline_s <= now_s:
             life = lifecycle.step(life, Event.DEADLINE, life.deadline_s, policy)
         life = lifecycle.step(life, Event.LEASE_VOID, now_s, policy)
@@ -217,13 +245,8 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return _replace(self, is_mdns=is_on)
 
     def _looking_anew(self, now_s: int) -> ClientState:
-        return _replace(
-            self,
-            cached_host=None,
-            cached_source=None,
-            cached_domain=None,
-            life=_replace(self.life, next_attempt_s=now_s),
-        )
+        life = self.life if self.is_uninstalled else _replace(self.life, next_attempt_s=now_s)
+        return _replace(self, cached_host=None, cached_source=None, cached_domain=None, life=life)
 
 
 _replace = msgspec.structs.replace
@@ -266,6 +289,6 @@ def decode_state(data: bytes) -> ClientState:
             what="client.json",
             reason=f"it says {life.status.value}, with{'out' if state.lease is None else ''} a lease",
         )
-    if life.deadline_s is None or life.next_attempt_s is None:
+    if {life.deadline_s is None, life.next_attempt_s is None} != {state.is_uninstalled}:
         raise MalformedError(what="client.json", reason="it does not say until when")
     return state
