@@ -22,7 +22,7 @@ from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, Answer
 from quorate.core.trust import Anchor, Question, accept_answer, refusal_error
-from quorate.errors import CountInsufficientError, FileAccessError, QuorateError, RefusedError
+from quorate.errors import CountInsufficientError, FileAccessError, QuorateError, RefusedError, UninstalledError
 
 __all__ = ["Accept", "Ask", "Attempt", "Driver"]
 
@@ -168,6 +168,8 @@ class Driver:
         self, standing: Standing, *, unwritable: FileAccessError | None, may_postpone: bool = False
     ) -> Attempt:
         now_s = self._clock.now_s()
+        if standing.state.is_uninstalled:
+            return UninstalledError(product=self._anchor.product.name)
         standing = Standing(standing.state.asking(self._entropy), standing.lease, standing.proven_s)
         unwritable = self._keep(standing, unwritable)
         try:
