@@ -16,6 +16,7 @@ from quorate.cli.client_agent import PRODUCTS_MAX, run_agents
 from quorate.cli.client_discovery import show_discovery
 from quorate.cli.client_owner import hand_over, work_as_owner_of
 from quorate.cli.output import JsonFlag, Output, StateDir, exit_code
+from quorate.cli.service import client_install_service
 from quorate.client.client import Client
 from quorate.client.config import Settings
 from quorate.client.discovery.trail import origin
@@ -204,6 +205,9 @@ def run(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag
             output.say(f"{_local(clock.now_s())}  {which}{status.status.value}: {status.message}")
 
     run_agents(clients, tell, ServiceManager(os.environ, os.getpid(), clock))
+
+
+app.command("install-service", epilog="Example: quorate client install-service")(client_install_service)
 
 
 def _found(folder: Path | None, product_id: str | None) -> Installed:

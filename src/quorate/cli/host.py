@@ -22,7 +22,8 @@ from quorate.cli.hostlog import LogFormat, configure_log
 from quorate.cli.hostopen import host_paths, open_host, open_publication
 from quorate.cli.hoststatus import shown_address, status_lines
 from quorate.cli.output import JsonFlag, Output, StateDir
-from quorate.cli.under_systemd import handed_by_systemd
+from quorate.cli.service import host_install_service
+from quorate.cli.under_systemd import handed_by_systemd, listen_stream
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.documents import HOST_CERTIFICATE, PRODUCT
 from quorate.core.trust import utc_text
@@ -331,6 +332,9 @@ def _port_of(folder: Path | None) -> tuple[int, int | None]:
 
 
 app.command("firewall", epilog="Example: quorate host firewall --enable")(firewall_command(_port_of))
+app.command("install-service", epilog="Example: quorate host install-service --socket")(
+    host_install_service(listen_stream)
+)
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------

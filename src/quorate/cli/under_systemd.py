@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from quorate.clock import Clock
+from quorate.clock import Clock, SystemClock, SystemEntropy
+from quorate.host.administration import Administration
+from quorate.host.config import Settings, StatePaths
 from quorate.host.publication.machine import Surroundings
 from quorate.host.sdnotify import ServiceManager, handed_socket
 
-__all__ = ["KEYTAB_CREDENTIAL", "TSIG_CREDENTIAL", "handed_by_systemd"]
+__all__ = ["handed_by_systemd", "listen_stream"]
 
-KEYTAB_CREDENTIAL = "dns-keytab"
-TSIG_CREDENTIAL = "dns-tsig-key"
+SERVICE_STATE = Path("/var/lib/quorate/host")
+KEYTAB_CREDENTIAL = "dns-keytab"  # as LoadCredential= of the unit names it
+
+
+def listen_stream() -> str:
+    """`ListenStream=` for the host in the service's state folder, as it is set; the default where there is none yet."""
+    paths = StatePaths(SERVICE_STATE)
+    settings = Settings()
+    if os.access(paths.identity, os.R_OK):
+        with Administration.open(paths, SystemClock(), SystemEntropy()) as host:
+            settings = host.settings()
+    if not settings.address:
+        return str(settings.port)
+    address = f"[{settings.address}]" if ":" in settings.address else settings.address
+    return f"{address}:{settings.port}"
 
 
 def handed_by_systemd(environ: Mapping[str, str], pid: int, clock: Clock) -> dict[str, Any]:
