@@ -51,7 +51,11 @@ _COMES_BACK = (
 
 def dns_app(open_publication: Opener) -> typer.Typer:
     """The group of commands, to be added to `quorate host` as `dns`."""
-    app = typer.Typer(help="Publish, withdraw, check or print this host's SRV record.", no_args_is_help=True)
+    app = typer.Typer(
+        help="Publish, withdraw, check or print this host's SRV record.",
+        no_args_is_help=True,
+        epilog="Example: quorate host dns check",
+    )
 
     @app.command(help="Publish the record in every domain now.\n\nExample: quorate host dns publish")
     def publish(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
