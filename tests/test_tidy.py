@@ -59,7 +59,7 @@ def test_files_hold_one_idea() -> None:
 
 def _lines_max(path: Path) -> int:
     # One tree of errors in one file is the point of errors.py: it is a table of short entries, and reads as one.
-    return 900 if path == ROOT / "src/quorate/errors.py" else FILE_LINES_MAX
+    return 1000 if path == ROOT / "src/quorate/errors.py" else FILE_LINES_MAX
 
 
 def test_functions_fit_a_screen() -> None:

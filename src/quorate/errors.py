@@ -107,6 +107,14 @@ class ClockSkewError(RefusedError):
     hint_template = "Set the clock of the machine that is wrong (time zone does not matter), then try again."
 
 
+class CmidSupersededError(RefusedError):
+    """The lease behind this CMID was renewed by another machine: this one is a copy, and takes a CMID of its own."""
+
+    code = "CMID_SUPERSEDED"
+    template = "another machine has gone on with CMID {cmid}: this one was copied from it, or it from this one"
+    hint_template = "The client takes a new CMID and asks again by itself; nothing needs to be done here."
+
+
 class RateLimitedError(RefusedError):
     code = "RATE_LIMITED"
     http_status = 429
@@ -240,6 +248,27 @@ class MisdirectedRequestError(QuorateError):
     hint_template = "Use {allowed} in the address."
 
 
+class NetworkNotAllowedError(QuorateError):
+    """The host's administrator has named the networks it serves, and this is none of them."""
+
+    code = "NETWORK_NOT_ALLOWED"
+    http_status = 403
+    template = "this KMS host does not serve {address}"
+    hint_template = "On the host: `quorate host set allowed-networks NETWORKS`, or `default` to serve everybody."
+
+
+class PublisherUnreachableError(QuorateError):
+    """Nobody answered at the publisher's address, or somebody else did."""
+
+    code = "PUBLISHER_UNREACHABLE"
+    http_status = 502
+    template = "the publisher's activation service at {url} cannot be reached: {reason}"
+    hint_template = (
+        "Look at the address, name resolution, proxy and firewall. Without a way to it: `quorate host request -o "
+        "FILE.req`, and `quorate host activate --confirmation FILE.cert` with what the publisher sends back."
+    )
+
+
 # --- what a client meets on its way to a host ----------------------------------------------------------------------
 
 
@@ -250,9 +279,9 @@ class DnsNameDoesNotExistError(QuorateError):
     hresult = 0x8007232B
     template = "no KMS host is known: {reason}"
     hint_template = (
-        "Let the host publish itself (on the host: `quorate host dns publish`) or add the record by hand (`quorate host "
-        "dns record` prints it); or point this client at a host: `quorate client set-host NAME[:PORT]`. Every step: "
-        "`quorate client discover --explain`."
+        "Let the host publish itself (on the host: `quorate host dns publish`) or add the record by hand (`quorate "
+        "host dns record` prints it); or point this client at a host: `quorate client set-host NAME[:PORT]`. Every "
+        "step: `quorate client discover --explain`."
     )
 
 
@@ -864,6 +893,32 @@ class RemoteUnreachableError(QuorateError):
         "unless `quorate host set admin-address ADDRESS` opens it; a tunnel does without: `ssh -L {port}:127.0.0.1:"
         "{port} USER@HOST`, then `quorate-slmgr localhost:{port} admin TOKEN /dlv`."
     )
+
+
+# --- what a checkup finds on a KMS host -------------------------------------------------------------------------------
+
+
+class HostNotRunningError(QuorateError):
+    code = "HOST_NOT_RUNNING"
+    template = "no process runs the KMS host of {path}, so clients get no answer"
+    hint_template = (
+        "`quorate host run`; as a service `systemctl enable --now quorate-host`, and `journalctl -u quorate-host` "
+        "tells why it ended."
+    )
+
+
+class FirewallClosedError(QuorateError):
+    code = "FIREWALL_CLOSED"
+    template = "{firewall} keeps clients out: TCP port {port} has no exception"
+    hint_template = "`sudo quorate host firewall --enable`"
+
+
+class FileOwnerError(QuorateError):
+    """The classic after one command as root: the service cannot use what root has made."""
+
+    code = "FILE_OWNER"
+    template = "{path} belongs to {owner}, and the host to {wanted}"
+    hint_template = "`sudo chown {wanted}: {path}`"
 
 
 def _tree(root: type[QuorateError]) -> list[type[QuorateError]]:

@@ -65,7 +65,7 @@ def test_a_problem_may_have_extensions_and_an_unknown_code() -> None:
     assert decode_problem(json.dumps(told).encode()).error() is None
 
 
-@pytest.mark.parametrize("code", ["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW"])
+@pytest.mark.parametrize("code", ["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW", "CMID_SUPERSEDED"])
 def test_a_refusal_that_a_host_must_sign_is_not_believed_unsigned(code: str) -> None:
     assert BY_CODE[code].http_status == 200
     told = json.loads(PROBLEM) | {"code": code}

@@ -71,7 +71,7 @@ def test_the_lease_of_an_activated_host_for_this_question_is_believed(edition: s
     assert stored(lease, question=question) == lease
 
 
-@pytest.mark.parametrize("code", ["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW"])
+@pytest.mark.parametrize("code", ["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW", "CMID_SUPERSEDED"])
 def test_a_refusal_is_a_result(code: RefusalCode) -> None:
     refusal = WORLD.refusal(code)
     assert accept(WORLD.answer(refusal)) == refusal

@@ -14,7 +14,7 @@ from quorate.core.messages import Count, TimeS
 __all__ = ["LEASE", "REFUSAL", "Intervals", "Lease", "Refusal", "RefusalCode", "renewal_window"]
 
 
-RefusalCode = Literal["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW"]
+RefusalCode = Literal["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW", "CMID_SUPERSEDED"]
 """What a host signs. Faults of the host itself travel as problems (`core.messages.Problem`)."""
 
 

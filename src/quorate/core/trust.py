@@ -39,6 +39,7 @@ from quorate.errors import (
     AnswerMismatchError,
     BadSignatureError,
     ClockSkewError,
+    CmidSupersededError,
     CountInsufficientError,
     HostCertificateExpiredError,
     HostCertificateNotYetValidError,
@@ -177,6 +178,8 @@ def refusal_error(refusal: Refusal, anchor: Anchor) -> RefusedError:
         )
     if refusal.code == ClockSkewError.code:
         return clock_skew(host_s=refusal.issued_s, client_s=refusal.client_time_s, tolerance_s=policy.clock_tolerance_s)
+    if refusal.code == CmidSupersededError.code:
+        return CmidSupersededError(cmid=refusal.cmid)
     return ProductNotCoveredError(edition=refusal.edition)
 
 
