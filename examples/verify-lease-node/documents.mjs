@@ -6,7 +6,7 @@ import { calculateJwkThumbprint, compactVerify, importJWK } from "jose";
 
 import { fromBase64url } from "./base64url.mjs";
 import { Refused } from "./refused.mjs";
-import { check, documents, header as headerShape, jwkSet } from "./shapes.mjs";
+import { check, documents, header as headerShape, jwkSet, signDocuments } from "./shapes.mjs";
 import { parseStrict } from "./strict-json.mjs";
 
 const P = 2n ** 255n - 19n;
@@ -27,10 +27,21 @@ export function readJson(bytes, shape, what) {
   return wellFormed(what, () => check(shape, parseStrict(bytes)));
 }
 
-/** A JWK Set (bytes) as a map from thumbprint to key. */
+/** The publisher's JWK Set: `{version, keys}`, each of which is a key. */
+export async function readKeySet(bytes) {
+  const set = readJson(bytes, jwkSet, "the JWK Set");
+  await importKeys(set.keys);
+  return set;
+}
+
+/** Those of the publisher's JWK Set that may sign documents, as a map from thumbprint to key. */
 export async function readKeys(bytes) {
-  const { keys } = readJson(bytes, jwkSet, "the JWK Set");
-  return new Map(await Promise.all(keys.map(importKey)));
+  return importKeys(signDocuments((await readKeySet(bytes)).keys));
+}
+
+/** JWKs as a map from thumbprint to key. */
+export async function importKeys(jwks) {
+  return new Map(await Promise.all(jwks.map(importKey)));
 }
 
 /** `[thumbprint, key]` of one public JWK. */
@@ -65,7 +76,9 @@ export function typOf(token) {
 export async function readDocument(token, typ, keys) {
   const { header, payload } = split(token, typ);
   const key = keys.get(header.kid);
-  if (key === undefined) throw new Refused("UNKNOWN_PUBLISHER", `the ${typ} is signed by ${header.kid}`);
+  if (key === undefined) {
+    throw Object.assign(new Refused("UNKNOWN_PUBLISHER", `the ${typ} is signed by ${header.kid}`), { kid: header.kid });
+  }
   await verify(token, typ, key);
   return readJson(payload, documents[typ].shape, `the ${typ}`);
 }

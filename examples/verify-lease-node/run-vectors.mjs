@@ -8,6 +8,9 @@ import { isDeepStrictEqual } from "node:util";
 import { acceptAnswer, checkStoredLease, linkOf, loadAnchor } from "./chain.mjs";
 import { toBase64url } from "./base64url.mjs";
 import { readDocument, readHostRequest, readKeys } from "./documents.mjs";
+import { acceptList, checkNotRevoked, readIssued } from "./revocations.mjs";
+import { readText } from "./texts.mjs";
+import { followChain, issuingKids, nextKids, shipped } from "./trust.mjs";
 import { keyId, keyProof, readProductKey, verifier } from "./product-key.mjs";
 import { Refused } from "./refused.mjs";
 import { readProblem, readRequest } from "./requests.mjs";
@@ -17,8 +20,26 @@ const bodyOf = (input) =>
 
 const jwksOf = (input) => Buffer.from(JSON.stringify(input.keys), "utf8");
 
+const told = async (state) => ({
+  version: state.version,
+  kids: await issuingKids(state),
+  next_kids: await nextKids(state),
+});
+
 const DO = {
-  "jwk-set": async ({ text }) => ({ kids: [...(await readKeys(Buffer.from(text, "utf8"))).keys()] }),
+  "jwk-set": async ({ text }) => told(await shipped(Buffer.from(text, "utf8"))),
+  "trust-chain": async (input) => told(await followChain(await shipped(jwksOf(input)), input.chain)),
+  "revocation-list": async (input) => ({
+    claims: await acceptList(input.held, input.offered, await shipped(jwksOf(input))),
+  }),
+  revoked: async (input) => {
+    const state = await shipped(jwksOf(input));
+    const certificate = await readIssued(input.host_certificate, "host-certificate+jwt", state);
+    const list = await readIssued(input.revocations, "revocations+jwt", state);
+    await checkNotRevoked(certificate, input.at_s, list);
+    return {};
+  },
+  text: async ({ typ, text }) => ({ token: readText(text, typ) }),
   document: async (input) => ({
     claims:
       input.typ === "host-request+jwt"

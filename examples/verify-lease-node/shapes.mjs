@@ -73,14 +73,28 @@ export const header = object({
   typ: text(/^.{1,64}$/, "a kind of document"),
 });
 
-export const jwk = object(
-  { kty: oneOf("OKP"), crv: oneOf("Ed25519"), x: digest },
-  { kid: { shape: digest }, alg: { shape: oneOf("Ed25519") }, use: { shape: oneOf("sig") } },
-);
-
-export const jwkSet = object({ keys: list(jwk, 1, 16) });
-
 const unique = (items) => new Set(items).size === items.length;
+
+const keyMembers = { kty: oneOf("OKP"), crv: oneOf("Ed25519"), x: digest };
+const keyOptions = { kid: { shape: digest }, alg: { shape: oneOf("Ed25519") }, use: { shape: oneOf("sig") } };
+export const jwk = object(keyMembers, keyOptions);
+const publisherJwk = object(keyMembers, { ...keyOptions, role: { shape: oneOf("root", "issuing") } });
+
+/** Of a publisher's keys, those that may sign the next set. */
+export const signNext = (keys) => {
+  const hasRoot = keys.some(({ role }) => role === "root");
+  return keys.filter(({ role }) => role === (hasRoot ? "root" : undefined));
+};
+
+/** Those that may sign everything else. */
+export const signDocuments = (keys) => keys.filter(({ role }) => role !== "root");
+
+const keys = also(
+  list(publisherJwk, 1, 16),
+  (all) => unique(all.map(({ x }) => x)) && signNext(all).length > 0 && signDocuments(all).length > 0,
+  "a set of different keys that can go on and can sign documents",
+);
+export const jwkSet = object({ keys }, { version: { shape: integer(1, 1000), absent: 1 } });
 const machineClass = oneOf("server", "client", "ephemeral");
 const threshold = also(
   object({ minimum: integer(1, 10000), counts: list(oneOf("server", "client"), 1, 2) }),
@@ -158,6 +172,32 @@ const hostCertificate = also(
   "a certificate that ends after it begins",
 );
 
+const trust = object({ v: version1, iss: shown, iat: time, version: integer(2, 1000), keys });
+
+const IDS = { "host-key": keyId, host: uuid, certificate: nonce, "signing-key": digest };
+const entryMembers = object({
+  kind: oneOf(...Object.keys(IDS)),
+  id: text(/^/, "a text"),
+  since_s: time,
+  reason: shown,
+});
+const entry = (value, place) => {
+  const checked = entryMembers(value, place);
+  IDS[checked.kind](checked.id, `${place}.id`);
+  return checked;
+};
+const revocations = object({
+  v: version1,
+  iss: shown,
+  iat: time,
+  number: integer(1, Number.MAX_SAFE_INTEGER),
+  entries: also(
+    list(entry, 0, 10000),
+    (entries) => unique(entries.map(({ kind, id }) => `${kind} ${id}`)),
+    "a list of different entries",
+  ),
+});
+
 const count = integer(0, 1000000);
 const intervals = object({ activation_min: integer(1, 43200), renewal_min: integer(1, 43200) });
 const said = { v: version1, iss: uuid, iat: time, sub: uuid, edition: slug, nonce, count, threshold: count, intervals };
@@ -178,6 +218,8 @@ export const documents = {
     }),
     max: 8192,
   },
+  "revocations+jwt": { shape: revocations, max: 2097152 },
+  "trust+jwt": { shape: trust, max: 8192 },
 };
 
 // --- sections 4 and 8 ------------------------------------------------------------------------------------------------

@@ -28,13 +28,20 @@ def machine: letters(253);
 # --- section 3
 def header: members(["alg", "kid", "typ"])
     and .alg == "Ed25519" and (.kid | digest) and (.typ | type == "string");
-def jwk: members(["kty", "crv", "x"]; ["kid", "alg", "use"])
+def jwk($optional): members(["kty", "crv", "x"]; ["kid", "alg", "use"] + $optional)
     and .kty == "OKP" and .crv == "Ed25519" and (.x | digest)
     and (if has("kid") then .kid | digest else true end)
     and (if has("alg") then .alg == "Ed25519" else true end)
     and (if has("use") then .use == "sig" else true end);
+def jwk: jwk([]);
 def key_line: .x + " " + (.kid // "");
-def jwk_set: members(["keys"]) and (.keys | list(1; 16; jwk));
+# Where there is a root key, only root keys sign the next set; root keys sign nothing else.
+def publisher_keys: list(1; 16; jwk(["role"]) and (if has("role") then .role | one_of(["root", "issuing"]) else true end))
+    and (map(.x) | distinct) and any(.[]; .role != "root")
+    and (any(.[]; .role == "root") or any(.[]; has("role") | not));
+def jwk_set: members(["keys"]; ["version"]) and (.keys | publisher_keys)
+    and (if has("version") then .version | int(1; 1000) else true end);
+def signs_documents: .keys[] | select(.role != "root");
 
 def threshold: members(["minimum", "counts"])
     and (.minimum | int(1; 10000)) and (.counts | list(1; 2; one_of(["server", "client"])) and distinct);
@@ -73,6 +80,15 @@ def lease: members(["v", "iss", "iat", "exp", "sub", "edition", "nonce", "link",
 def refusal: members(["v", "iss", "iat", "sub", "edition", "nonce", "code", "count", "threshold", "intervals",
         "client_time_s"])
     and said and (.code | one_of(["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW"])) and (.client_time_s | time);
+
+def trust: members(["v", "iss", "iat", "version", "keys"])
+    and (.v | version) and (.iss | shown) and (.iat | time) and (.version | int(2; 1000)) and (.keys | publisher_keys);
+def entry: members(["kind", "id", "since_s", "reason"]) and (.since_s | time) and (.reason | shown)
+    and if .kind == "host-key" then .id | key_id elif .kind == "host" then .id | uuid
+        elif .kind == "certificate" then .id | nonce elif .kind == "signing-key" then .id | digest else false end;
+def revocations: members(["v", "iss", "iat", "number", "entries"])
+    and (.v | version) and (.iss | shown) and (.iat | time) and (.number | int(1; 9007199254740991))
+    and (.entries | list(0; 10000; entry) and (map([.kind, .id]) | distinct));
 
 # --- section 4
 def answer: members(["answer", "host_certificate", "revocations"])

@@ -18,8 +18,9 @@ trap 'rm -rf "$WORK"' EXIT
 
 declare -A GIVEN=()
 declare -A SIZE_MAX=(["product+jwt"]=65536 ["host-request+jwt"]=8192 ["host-certificate+jwt"]=8192
-    ["lease+jwt"]=8192 ["refusal+jwt"]=8192)
+    ["lease+jwt"]=8192 ["refusal+jwt"]=8192 ["revocations+jwt"]=2097152 ["trust+jwt"]=8192)
 declare -A PROGRAM=(["product+jwt"]='check(product)' ["lease+jwt"]='check(lease)' ["refusal+jwt"]='check(refusal)'
+    ["trust+jwt"]='check(trust)' ["revocations+jwt"]='check(revocations)'
     ["host-request+jwt"]='check(host_request) | ., (.jwk | key_line)' # the key inside comes on a line of its own
     ["host-certificate+jwt"]='check(host_certificate) | ., (.cnf.jwk | key_line)')
 TEXTS='s/"([^"\\[:cntrl:]]|\\["\\/bfnrt]|\\u([0-9abcefABCEF]...|[dD][0-7]..))*"//g'
@@ -36,7 +37,7 @@ KID="" TYP="" TOKEN="" # of the document that was read last
 main() {
     options "$@"
     readable publisher product answer lease certificate document
-    read_json "${GIVEN[publisher]}" 'check(jwk_set) | .keys[] | key_line' "$WORK/keys"
+    read_json "${GIVEN[publisher]}" 'check(jwk_set) | signs_documents | key_line' "$WORK/keys"
     while IFS= read -r; do add_key publisher "$REPLY"; done <"$WORK/keys"
     if [[ -n ${GIVEN[document]:-} ]]; then
         verify_document

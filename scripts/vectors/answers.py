@@ -228,6 +228,18 @@ def _certificate_times() -> Iterator[Vector]:
         ENDED,
     )
     yield _answer(
+        "certificate-ended-since-the-lease",
+        "A certificate must be in force now, not only at the `iat` of a lease that just came.",
+        body(lease_token(at=NOW - 3600), certificate_token(exp=NOW)),
+        ENDED,
+    )
+    yield _answer(
+        "certificate-not-yet-now",
+        "Nor is it enough that it will be in force at the `iat` of a lease from a host whose clock is ahead.",
+        body(lease_token(at=NOW + 3600), certificate_token(iat=NOW + TOLERANCE + 60)),
+        NOT_YET,
+    )
+    yield _answer(
         "certificate-not-yet-at-the-lease",
         "A certificate must be in force at the lease's `iat` too: a host cannot sign into a time before its beginning.",
         body(lease_token(at=NOW - 3600), certificate_token(iat=NOW + TOLERANCE - 60)),

@@ -19,6 +19,8 @@ from scripts.vectors.world import (
     policy,
     product,
     refusal,
+    revocations,
+    trust,
 )
 
 __all__ = ["document", "vectors"]
@@ -30,9 +32,11 @@ _CLAIMS: dict[str, Claims] = {
     "host-certificate+jwt": certificate(),
     "lease+jwt": lease(),
     "refusal+jwt": refusal(),
+    "revocations+jwt": revocations(),
+    "trust+jwt": trust(),
 }
 _SIGNER: dict[str, Key] = {
-    kind: PUBLISHER if kind in ("product+jwt", "host-certificate+jwt") else HOST for kind in KINDS
+    kind: HOST if kind in ("host-request+jwt", "lease+jwt", "refusal+jwt") else PUBLISHER for kind in KINDS
 }
 
 

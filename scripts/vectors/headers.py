@@ -186,7 +186,11 @@ def _parts() -> Iterator[Vector]:
         ("cut-off-early", "A document cut off in its payload is refused.", good[: len(good) // 2]),
         ("json-form", "The JSON form of a JWS is refused.", flat),
         ("byte-order-mark", "A byte order mark is none of it.", "\ufeff" + good),
-        ("too-long", "More characters than the greatest size are refused.", certificate_token(customer="x" * 8192)),
+        (
+            "too-long",
+            "More characters than the greatest size are refused, white space in the payload though they are.",
+            token(TYP, compact(certificate()) + b" " * 6000, PUBLISHER),
+        ),
     ):
         yield document(f"tokens/{name}", shows, "3", text, MALFORMED)
 

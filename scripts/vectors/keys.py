@@ -40,8 +40,13 @@ def _text(*keys: Claims) -> str:
     return compact({"keys": list(keys)}).decode("ascii")
 
 
+def _kids(*kids: str) -> dict[str, Any]:
+    """A set of version 1 without roles: each key signs documents and the next set."""
+    return valid(version=1, kids=list(kids), next_kids=list(kids))
+
+
 def _good() -> Iterator[Vector]:
-    one = valid(kids=[PUBLISHER.kid])
+    one = _kids(PUBLISHER.kid)
     bare = {"kty": "OKP", "crv": "Ed25519", "x": PUBLISHER.x}
     yield _set("one", "A key is known by its thumbprint.", _text(PUBLISHER.jwk), one)
     yield _set("bare", "`kid`, `alg` and `use` may be left out.", _text(bare), one)
@@ -49,7 +54,7 @@ def _good() -> Iterator[Vector]:
         "two",
         "A set may have several keys.",
         json.dumps(keyset(PUBLISHER, OTHER_PUBLISHER)),
-        valid(kids=[PUBLISHER.kid, OTHER_PUBLISHER.kid]),
+        _kids(PUBLISHER.kid, OTHER_PUBLISHER.kid),
     )
     rfc = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
     known = {"kty": "OKP", "crv": "Ed25519", "x": rfc, "kid": "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}
@@ -57,7 +62,7 @@ def _good() -> Iterator[Vector]:
         "rfc-8037",
         "The key of RFC 8037, appendix A.3, has the thumbprint given there.",
         _text(known),
-        valid(kids=[known["kid"]]),
+        _kids(known["kid"]),
     )
 
 

@@ -73,6 +73,13 @@ def _times() -> Iterator[Vector]:
         ("ends-before", "A lease does not end before it begins.", {"exp": NOW - 1}, LEASE_INVALID),
     ):
         yield _lease(f"length-{name}", shows, lease(**changes), expected)
+    soon = NOW + 3600
+    yield _lease(
+        "length-nothing",
+        "A lease of no length is refused, also one from a host whose clock is ahead.",
+        lease(at=soon, exp=soon, renew_from_s=soon, renew_until_s=soon),
+        LEASE_INVALID,
+    )
     yield _lease(
         "length-ephemeral-too-long",
         "A lease for an ephemeral machine lasts as long as that class allows, and not as long as others.",

@@ -6,7 +6,7 @@ import copy
 import hashlib
 from typing import Any, Final
 
-from scripts.vectors.making import HOST, PUBLISHER, Claims, Key, b64url, compact, keyset, token
+from scripts.vectors.making import HOST, OTHER_PUBLISHER, PUBLISHER, Claims, Key, b64url, compact, keyset, token
 
 __all__ = [
     "CMID",
@@ -24,7 +24,9 @@ __all__ = [
     "certificate_token",
     "changed",
     "cmid",
+    "entry",
     "host_request",
+    "jwk_of",
     "lease",
     "lease_token",
     "link",
@@ -35,6 +37,8 @@ __all__ = [
     "question",
     "refusal",
     "refusal_token",
+    "revocations",
+    "trust",
 ]
 
 NOW: Final = 1_800_000_000  # 2027-01-15 08:00:00 UTC: any fixed moment
@@ -47,7 +51,15 @@ RENEWAL: Final = 7 * DAY
 HOST_ID: Final = "0bf7a0c2-6f0e-4c5d-9d3f-1c2b3a495867"
 EDITION_OF: Final = {"client": "acme-cad-pro", "server": "acme-cad-server", "ephemeral": "acme-cad-ci"}
 MINIMUM_OF: Final = {"client": 25, "server": 5, "ephemeral": 25}
-KINDS: Final = ("product+jwt", "host-request+jwt", "host-certificate+jwt", "lease+jwt", "refusal+jwt")
+KINDS: Final = (
+    "product+jwt",
+    "host-request+jwt",
+    "host-certificate+jwt",
+    "lease+jwt",
+    "refusal+jwt",
+    "revocations+jwt",
+    "trust+jwt",
+)
 
 
 def cmid(number: int) -> str:
@@ -224,3 +236,25 @@ def answer_input(answer_body: str | bytes, **changes: Any) -> Claims:
     said = {"body": answer_body} if isinstance(answer_body, str) else {"body_base64url": b64url(answer_body)}
     claims = {"keys": keyset(PUBLISHER), "product": product_token(), "question": question(), "now_s": NOW}
     return changed(claims | said, **changes)
+
+
+def jwk_of(key: Key, role: str) -> Claims:
+    """A key of the publisher's with a role."""
+    return key.jwk | {"role": role}
+
+
+def trust(**changes: Any) -> Claims:
+    """The publisher's keys from version 2 on: its second one."""
+    claims = {"v": 1, "iss": "Acme Software", "iat": NOW - DAY, "version": 2, "keys": [OTHER_PUBLISHER.jwk]}
+    return changed(claims, **changes)
+
+
+def entry(**changes: Any) -> Claims:
+    """What a revocation list says of the host."""
+    return changed({"kind": "host", "id": HOST_ID, "since_s": NOW - HOUR, "reason": "contract ended"}, **changes)
+
+
+def revocations(**changes: Any) -> Claims:
+    """A list with the host on it."""
+    claims = {"v": 1, "iss": "Acme Software", "iat": NOW - HOUR, "number": 1, "entries": [entry()]}
+    return changed(claims, **changes)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from quorate.core.armor import dearmored
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, DocumentKind, read, read_host_request
 from quorate.core.ids import ProductKey, b64url, key_proof, link_of
 from quorate.core.keys import VerifyKeys
@@ -22,6 +23,8 @@ from quorate.core.messages import (
     decode_request,
     encode,
 )
+from quorate.core.revocation import REVOCATIONS, accept_list, check_not_revoked, read_list
+from quorate.core.succession import TRUST, TrustState, follow_chain, read_issued
 from quorate.core.trust import Anchor, Question, accept_answer, check_stored_lease
 from quorate.errors import BY_CODE, MalformedError, QuorateError, RequestTooLargeError
 from scripts.vectors.__main__ import COMMAND, stale
@@ -29,7 +32,7 @@ from tests.support.source import ROOT
 from tests.vectors.support import Vector, body_of, codes_of, vectors
 
 KINDS: dict[str, DocumentKind[Any]] = {
-    kind.typ: kind for kind in (PRODUCT, HOST_REQUEST, HOST_CERTIFICATE, LEASE, REFUSAL)
+    kind.typ: kind for kind in (PRODUCT, HOST_REQUEST, HOST_CERTIFICATE, LEASE, REFUSAL, REVOCATIONS, TRUST)
 }
 Given = dict[str, Any]
 Outcome = dict[str, Any]
@@ -45,8 +48,39 @@ def anchor_of(given: Given) -> Anchor:
     return Anchor.load(given["product"], json.dumps(given["keys"]).encode())
 
 
+def state_of(given: Given) -> TrustState:
+    return TrustState.shipped(json.dumps(given["keys"]).encode())
+
+
+def plain_state(state: TrustState) -> Outcome:
+    return {
+        "version": state.version,
+        "kids": list(state.for_issuing().by_kid),
+        "next_kids": list(state.for_trust().by_kid),
+    }
+
+
 def do_jwk_set(given: Given) -> Outcome:
-    return {"kids": list(VerifyKeys.parse(given["text"].encode()).by_kid)}
+    return plain_state(TrustState.shipped(given["text"].encode()))
+
+
+def do_trust_chain(given: Given) -> Outcome:
+    return plain_state(follow_chain(state_of(given), given["chain"]))
+
+
+def do_revocation_list(given: Given) -> Outcome:
+    return {"claims": plain(accept_list(given["held"], given["offered"], state_of(given)))}
+
+
+def do_revoked(given: Given) -> Outcome:
+    state = state_of(given)
+    certificate = read_issued(HOST_CERTIFICATE, given["host_certificate"], state)
+    check_not_revoked(certificate, given["at_s"], read_list(given["revocations"], state))
+    return {}
+
+
+def do_text(given: Given) -> Outcome:
+    return {"token": dearmored(given["text"], KINDS[given["typ"]])}
 
 
 def do_document(given: Given) -> Outcome:
@@ -98,6 +132,10 @@ def do_problem(given: Given) -> Outcome:
 DO: dict[str, Callable[[Given], Outcome]] = {
     "jwk-set": do_jwk_set,
     "document": do_document,
+    "trust-chain": do_trust_chain,
+    "revocation-list": do_revocation_list,
+    "revoked": do_revoked,
+    "text": do_text,
     "answer": do_answer,
     "stored-lease": do_stored_lease,
     "request": do_request,
