@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,8 +20,11 @@ ROOMS = {  # command: (module, extra that brings its libraries)
     "publisher": ("quorate.cli.publisher", "publisher"),
     "host": ("quorate.cli.host", "host"),
     "client": ("quorate.cli.client", "cli"),
+    "doctor": ("quorate.cli.doctor", "cli"),
     "demo": ("quorate.cli.demo", "all"),
 }
+
+_COMPLETION = "_QUORATE_COMPLETE"  # set by the shell when it asks what could come next
 
 HELP = """Volume activation for the software you ship.
 
@@ -79,7 +83,10 @@ def run() -> None:
         sys.stderr.write(f"error: {missing.name} is not installed\nhint: pip install 'quorate[{extra}]'\n")
         sys.exit(1)
     try:
-        app()
+        if arguments or _COMPLETION in os.environ:
+            app()
+        print("\n".join(importlib.import_module("quorate.cli.firstrun").first_lines(os.environ)))
+        app(["--help"])
     except QuorateError as error:
         report(error, "--json" in arguments)
         sys.exit(exit_code(error))

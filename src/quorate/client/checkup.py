@@ -27,7 +27,7 @@ from quorate.client.transport import Transport, TransportSettings
 from quorate.clock import Clock, Entropy
 from quorate.core.checkup import Check, Level, failed, skipped
 from quorate.core.ids import b64url
-from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, HostDescription, ProbeResult
+from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, HostDescription
 from quorate.core.policy import DAY_S
 from quorate.core.trust import Anchor, check_certificate, clock_skew, utc_text
 from quorate.errors import (
@@ -40,6 +40,7 @@ from quorate.errors import (
     NotAQuorateHostError,
     ProductNotCoveredError,
     QuorateError,
+    TrustError,
 )
 
 __all__ = ["ClientCheckup"]
@@ -111,13 +112,14 @@ class ClientCheckup:
         if cached is not None and all(visit.found.target != cached.target for visit in visits):
             visits.insert(0, self._visit(search, cached, standing, now_s))
         best = _best(visits, search)
+        fault = _fault_of(best, search)
         return [
             dns,
-            *_on_hosts(visits, best, self._local_clock(standing, now_s)),
+            *_on_hosts(visits, best, fault, self._local_clock(standing, now_s)),
             self._disk(),
             self._certificate_life(best, now_s),
             check_lease(standing, self._anchor, now_s),
-            check_attempt(standing, self._anchor, now_s, network_fault=_fault_of(best, search)),
+            check_attempt(standing, self._anchor, now_s, network_fault=fault),
         ]
 
     # --- one host --------------------------------------------------------------------------------------------------
@@ -135,12 +137,12 @@ class ClientCheckup:
             step = "clock"
             visit.checks.append(self._clocks(standing, visit.description.time_s, now_s))
             step = "chain"
-            probed = self._chain(visit, visit.description, standing, now_s)
+            visit.checks.append(self._chain(found, visit.description, now_s))
             step = "count"
-            visit.checks.append(self._count(probed))
+            visit.checks.append(self._count(visit, standing, now_s))
         except QuorateError as error:
             visit.error = error
-            visit.checks.append(failed("clock" if isinstance(error, ClockSkewError) else step, error))
+            visit.checks.append(failed(_step_of(error, step), error))
             search.reject(found, error)
         return visit
 
@@ -163,7 +165,10 @@ class ClientCheckup:
         open_: list[str] = []
         for address in visit.addresses:
             reason = _connect(address, target.port, self._how.connect_timeout_s / len(visit.addresses))
-            (open_ if reason is None else silent).append(address if reason is None else f"{address} ({reason})")
+            if reason is None:
+                open_.append(address)
+            else:
+                silent.append(reason if len(visit.addresses) == 1 else f"{address} ({reason})")
         if not open_:
             raise HostUnreachableError(tried=f"{target}: {', '.join(silent)}", port=target.port)
         visit.addresses = tuple(open_)
@@ -194,32 +199,28 @@ class ClientCheckup:
             return None
         return failed("clock", ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(standing.proven_s)))
 
-    def _chain(self, visit: _Visit, said: HostDescription, standing: Standing, now_s: int) -> ProbeResult:
-        token = said.host_certificate
-        if token is None:
+    def _chain(self, found: Found, said: HostDescription, now_s: int) -> Check:
+        if said.host_certificate is None:
             raise HostNotActivatedError
-        certificate = check_certificate(token, self._anchor, now_s)
+        certificate = check_certificate(said.host_certificate, self._anchor, now_s)
         if certificate.host_id != said.host_id:
             reason = f"it calls itself {said.host_id}, and shows the certificate of {certificate.host_id}"
-            raise NotAQuorateHostError(host=str(visit.found.target), reason=reason)
-        request = self._request(standing, now_s)
+            raise NotAQuorateHostError(host=str(found.target), reason=reason)
+        who = f"KMS host {certificate.host_id} ({certificate.customer})"
+        return Check("chain", Level.OK, f"{certificate.publisher} lets {who} serve {self._anchor.product.name}")
+
+    def _count(self, visit: _Visit, standing: Standing, now_s: int) -> Check:
+        request, policy = self._request(standing, now_s), self._anchor.product.policy
         probed = self._transport.probe(visit.found.target, request, now_s, visit.addresses)
+        if probed.would_activate:
+            return Check("count", Level.OK, f"{probed.count} of {probed.threshold}: this machine would be activated")
         if probed.code == ProductNotCoveredError.code:
             raise ProductNotCoveredError(edition=request.edition)
         if probed.code == ClockSkewError.code:
-            tolerance_s = self._anchor.product.policy.clock_tolerance_s
+            tolerance_s = policy.clock_tolerance_s
             raise clock_skew(host_s=probed.host_time_s, client_s=now_s, tolerance_s=tolerance_s)
-        seen = (
-            f"{certificate.publisher} lets KMS host {certificate.host_id} ({certificate.customer}) serve this product"
-        )
-        visit.checks.append(Check("chain", Level.OK, seen))
-        return probed
-
-    def _count(self, probed: ProbeResult) -> Check:
-        if not probed.would_activate:
-            window_days = -(-self._anchor.product.policy.count_window_s // DAY_S)
-            raise CountInsufficientError(count=probed.count, threshold=probed.threshold, window_days=window_days)
-        return Check("count", Level.OK, f"{probed.count} of {probed.threshold}: this machine would be activated")
+        window_days = -(-policy.count_window_s // DAY_S)
+        raise CountInsufficientError(count=probed.count, threshold=probed.threshold, window_days=window_days)
 
     def _request(self, standing: Standing, now_s: int) -> ActivationRequest:
         """The question of an attempt, with a nonce of its own: a probe must not use up the pending one."""
@@ -310,13 +311,21 @@ def _fault_of(best: _Visit | None, search: Search) -> QuorateError | None:
     return None if best.error is None else best.error if best.is_heard else search.failure()
 
 
-def _on_hosts(visits: list[_Visit], best: _Visit | None, local_clock: Check | None) -> Iterator[Check]:
-    """The steps on every host, step by step. Where one host will do, what is wrong with another is a warning."""
+def _on_hosts(
+    visits: list[_Visit], best: _Visit | None, fault: QuorateError | None, local_clock: Check | None
+) -> Iterator[Check]:
+    """The steps on every host, step by step. Only the host that decides fails; what is wrong with others is a warning.
+
+    Args:
+        fault: what an attempt would end with: it names every host that was tried.
+    """
     several = len(visits) > 1
     for step in STEPS:
         for visit in visits:
             for check in visit.checks:
-                if check.step == step:
+                if check.step == step and check.level is Level.FAIL and visit is best and fault is not None:
+                    yield replace(check, seen=fault.message)
+                elif check.step == step:
                     yield _told(check, visit, is_best=visit is best, several=several)
         if best is None or all(check.step != step for check in best.checks):
             if step == "clock" and local_clock is not None:
@@ -334,6 +343,15 @@ def _told(check: Check, visit: _Visit, *, is_best: bool, several: bool) -> Check
     if visit.found.source is Source.DNS:
         fix = f"{fix} If that host is gone: on a KMS host, `quorate host dns check` names the record to remove."
     return replace(check, level=Level.WARN, seen=seen, fix=fix)
+
+
+def _step_of(error: QuorateError, step: str) -> str:
+    """Where an error belongs: a probe tells of everything at once."""
+    if isinstance(error, ClockSkewError):
+        return "clock"
+    if isinstance(error, TrustError | ProductNotCoveredError | HostNotActivatedError):
+        return "clock" if isinstance(error, ClockTurnedBackError) else "chain"
+    return step if isinstance(error, CountInsufficientError) or step not in ("chain", "count") else "protocol"
 
 
 def _said(found: Found, said: HostDescription) -> str:
