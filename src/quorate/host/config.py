@@ -79,6 +79,15 @@ class StatePaths:
         return self.root / "publisher.jwks"
 
     @property
+    def chain(self) -> Path:
+        """Every exchange of the publisher's keys since `trust`."""
+        return self.root / "publisher.trust"
+
+    @property
+    def revocations(self) -> Path:
+        return self.root / "publisher.revocations"
+
+    @property
     def products(self) -> Path:
         return self.root / "products"
 
@@ -89,6 +98,11 @@ class StatePaths:
     @property
     def requests(self) -> Path:
         return self.root / "requests"
+
+    @property
+    def answered(self) -> Path:
+        """The request that the certificate answers: the same one again gets the certificate under a newer key."""
+        return self.root / "host.req"
 
     @property
     def certificate(self) -> Path:

@@ -8,8 +8,7 @@ against the publisher's keys; `install-key` takes the host key; `request` writes
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -25,32 +24,37 @@ from quorate.core.documents import (
     ProductFile,
     SigningKey,
     read,
+    read_host_request,
     sign,
     typ_of,
 )
 from quorate.core.ids import HostId, ProductKey, b64url, key_proof, unb64url
 from quorate.core.messages import decode_strict, encode
+from quorate.core.policy import DAY_S
+from quorate.core.revocation import check_not_revoked
+from quorate.core.succession import TrustState, read_issued
 from quorate.core.trust import Anchor, check_certificate, utc_text
 from quorate.errors import (
-    HostCertificateExpiredError,
-    HostCertificateNotYetValidError,
     HostKeyMissingError,
-    HostNotActivatedError,
     MalformedError,
     ProductConflictError,
     ProductNotCoveredError,
+    RetiredKeyError,
     StateExistsError,
     StateMissingError,
+    TrustError,
     WrongConfirmationError,
 )
+from quorate.host.belief import Belief, BeliefFiles, TakenBelief
 from quorate.host.config import StatePaths
+from quorate.host.credentials import Credentials
 from quorate.host.files import SECRET_MODE, check_folder, make_folder, read_file, read_secret, write_file
 
 __all__ = ["Credentials", "HostKeyring"]
 
 PENDING_MAX = 16  # request files that still wait for their confirmation; the oldest goes
 PRODUCTS_MAX = 256
-_JWKS_BYTES_MAX = 64 * 1024
+PENDING_AGAIN_S = 7 * DAY_S  # so long a request that got no answer is sent again, instead of a new one
 
 
 class _Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,42 +67,6 @@ class _PrivateJwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crv: str
     x: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
     d: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
-
-
-@dataclass(frozen=True, repr=False)
-class Credentials:
-    """What a host answers with: a snapshot, replaced whole when a file changes."""
-
-    host_id: str
-    signing_key: SigningKey
-    anchors: tuple[Anchor, ...]
-    certificate: HostCertificate | None
-    certificate_token: str | None
-
-    @cached_property
-    def products(self) -> tuple[ProductFile, ...]:
-        """The product files of this host."""
-        return tuple(anchor.product for anchor in self.anchors)
-
-    @cached_property
-    def _tolerance_s(self) -> int:
-        return max((product.policy.clock_tolerance_s for product in self.products), default=0)
-
-    def in_force(self, now_s: int) -> tuple[HostCertificate, str]:
-        """The certificate and its token, good at `now_s`.
-
-        Raises:
-            HostNotActivatedError: there is none yet.
-            HostCertificateExpiredError, HostCertificateNotYetValidError: it is not its time.
-        """
-        certificate, token = self.certificate, self.certificate_token
-        if certificate is None or token is None:
-            raise HostNotActivatedError
-        if now_s >= certificate.expires_s:
-            raise HostCertificateExpiredError(host_id=self.host_id, expired=utc_text(certificate.expires_s))
-        if certificate.issued_s - now_s > self._tolerance_s:
-            raise HostCertificateNotYetValidError(host_id=self.host_id, begins=utc_text(certificate.issued_s))
-        return certificate, token
 
 
 class HostKeyring:
@@ -117,6 +85,7 @@ class HostKeyring:
         self.paths = paths
         self._clock = clock
         self._entropy = entropy
+        self._belief = BeliefFiles(paths)
         data = read_file(paths.identity, 1024)
         self.host_id = decode_strict(msgspec.json.Decoder(_Identity), data, str(paths.identity)).host_id
 
@@ -131,6 +100,7 @@ class HostKeyring:
         if paths.identity.exists():
             raise StateExistsError(role="KMS host", path=paths.root)
         product = Anchor.load(product_token, jwks).product
+        TrustState.shipped(jwks)
         make_folder(paths.root)
         make_folder(paths.products, is_inner=True)
         make_folder(paths.requests, is_inner=True)
@@ -163,14 +133,20 @@ class HostKeyring:
         return key
 
     def anchors(self) -> tuple[Anchor, ...]:
-        """Every product file with the publisher's keys, each verified as it is read.
+        """Every product file with the publisher's newest keys, each verified as it is read.
 
         Raises:
             MalformedError, TrustError, FileAccessError: one of them is not good; its file is named.
         """
-        jwks = read_file(self.paths.trust, _JWKS_BYTES_MAX)
-        files = sorted(self.paths.products.glob("*.product"))[:PRODUCTS_MAX]
-        return tuple(Anchor.load(_token(read_file(path, PRODUCT.bytes_max), str(path)), jwks) for path in files)
+        return self._anchors(self.belief())
+
+    def belief(self) -> Belief:
+        """The publisher's keys and its revocation list, as they are known here.
+
+        Raises:
+            MalformedError, TrustError, FileAccessError: their files were damaged or exchanged.
+        """
+        return self._belief.read()
 
     def credentials(self) -> Credentials:
         """All that is needed to answer. A certificate that ended is still read: `in_force` judges it.
@@ -178,16 +154,23 @@ class HostKeyring:
         Raises:
             MalformedError, TrustError, FileAccessError, FilePermissionsError
         """
-        anchors = self.anchors()
+        belief = self.belief()
+        anchors = self._anchors(belief)
         token = self._certificate_token()
-        certificate = None
+        certificate, retired_kid = None, None
         if token is not None:
-            certificate = self._certificate_for_us(token, anchors, at_s=None)
-        return Credentials(self.host_id, self.signing_key(), anchors, certificate, token)
+            try:
+                certificate = self._certificate_for_us(token, belief, at_s=None)
+            except RetiredKeyError as fault:
+                retired_kid = str(fault.values["kid"])
+                certificate = read(HOST_CERTIFICATE, token, belief.trust.for_memory())
+        return Credentials(self.host_id, self.signing_key(), anchors, certificate, token, belief, retired_kid)
 
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
         """Changes whenever a file behind `credentials` does: for a running host to look at."""
-        files = [self.paths.certificate, self.paths.trust, *sorted(self.paths.products.glob("*.product"))]
+        paths = self.paths
+        files = [paths.certificate, paths.trust, paths.chain, paths.revocations]
+        files += sorted(paths.products.glob("*.product"))
         stamps = []
         for path in files:
             try:
@@ -216,12 +199,15 @@ class HostKeyring:
     def add_product(self, product_token: str) -> ProductFile:
         """Take one more product file of the same publisher, or a newer one of a product already here.
 
+        It stays anchored in the keys it shipped with, so any that the publisher ever signed products with is good.
+
         Raises:
             MalformedError, TrustError: not this publisher's product file.
             ProductConflictError: older than the one here, or with an edition id that another product has.
         """
-        product = Anchor.load(product_token, read_file(self.paths.trust, _JWKS_BYTES_MAX)).product
-        for known in (anchor.product for anchor in self.anchors()):
+        belief = self.belief()
+        product = read(PRODUCT, product_token.strip(), belief.trust.for_memory())
+        for known in (anchor.product for anchor in self._anchors(belief)):
             if known.product == product.product:
                 if known.issued_s > product.issued_s:
                     raise ProductConflictError(
@@ -275,40 +261,80 @@ class HostKeyring:
             old.unlink(missing_ok=True)
         return token
 
+    def request_to_send(self, machine: str) -> str:
+        """The request for a publisher that is asked online: the last one again while it waits for its answer, as the
+        same one uses nothing up, else a new one.
+
+        Raises:
+            HostKeyMissingError: no host key is installed.
+        """
+        product_key = self.product_key()
+        pending = list(self.paths.requests.glob("*.req")) if product_key is not None else []
+        for path in sorted(pending, key=lambda path: path.stat().st_mtime_ns, reverse=True)[:1]:
+            token = _token(read_file(path, HOST_REQUEST.bytes_max + 1), str(path))
+            asked = read_host_request(token)
+            is_recent = 0 <= self._clock.now_s() - asked.issued_s < PENDING_AGAIN_S
+            if product_key is not None and asked.key_id == product_key.key_id and is_recent:
+                return token
+        return self.make_request(machine)
+
+    def answered_request(self) -> str | None:
+        """The request that the certificate answers, or None where it is not kept."""
+        path = self.paths.answered
+        return _token(read_file(path, HOST_REQUEST.bytes_max + 1), str(path)) if path.exists() else None
+
+    def take_belief(self, chain: Sequence[str] | None, revocations: str | None) -> TakenBelief:
+        """As `BeliefFiles.take`."""
+        return self._belief.take(chain, revocations)
+
     def activate(self, confirmation: str) -> HostCertificate:
-        """Take the publisher's certificate. The one that is already here is taken again without complaint.
+        """Take the publisher's certificate. The one that is already here is taken again without complaint, also where
+        a newer key of the publisher's has signed it.
 
         Raises:
             MalformedError: another kind of file; which one is said.
             WrongConfirmationError: for another host, another key, or a request that is not pending here.
+            HostRevokedError: the publisher does not believe this host any more.
             TrustError: not this publisher's, out of its time, or for products that are not here.
         """
-        token = confirmation.strip()
-        certificate = self._certificate_for_us(token, self.anchors(), at_s=self._clock.now_s())
-        if token == self._certificate_token():
+        token, now_s, belief = confirmation.strip(), self._clock.now_s(), self.belief()
+        certificate = self._certificate_for_us(token, belief, at_s=now_s)
+        held_token = self._certificate_token()
+        if token == held_token:
             return certificate
         pending = self.paths.requests / f"{certificate.request_id}.req"
-        if not pending.is_file():
+        if not pending.is_file() and not _is_same(certificate, held_token, belief):
             raise WrongConfirmationError(reason="no request made here waits for it")
+        check_not_revoked(certificate, now_s, belief.revocations)
         write_file(self.paths.certificate, _line(token))
-        pending.unlink(missing_ok=True)
+        if pending.is_file():
+            write_file(self.paths.answered, read_file(pending, HOST_REQUEST.bytes_max + 1))
+            pending.unlink(missing_ok=True)
         return certificate
+
+    def _anchors(self, belief: Belief) -> tuple[Anchor, ...]:
+        keys, ever = belief.trust.for_issuing(), belief.trust.for_memory()
+        files = sorted(self.paths.products.glob("*.product"))[:PRODUCTS_MAX]
+        tokens = [_token(read_file(path, PRODUCT.bytes_max + 1), str(path)) for path in files]
+        return tuple(Anchor(keys, read(PRODUCT, token, ever)) for token in tokens)
 
     def _certificate_token(self) -> str | None:
         path = self.paths.certificate
-        return _token(read_file(path, HOST_CERTIFICATE.bytes_max), str(path)) if path.exists() else None
+        return _token(read_file(path, HOST_CERTIFICATE.bytes_max + 1), str(path)) if path.exists() else None
 
-    def _certificate_for_us(self, token: str, anchors: tuple[Anchor, ...], at_s: int | None) -> HostCertificate:
+    def _certificate_for_us(self, token: str, belief: Belief, at_s: int | None) -> HostCertificate:
         """The certificate, verified, for this host and its key; in force at `at_s` if that is given."""
-        typ = typ_of(token)
-        if typ == HOST_REQUEST.typ:
+        if typ_of(token) == HOST_REQUEST.typ:
             raise MalformedError(
                 what="the confirmation",
                 reason="this is the request itself; the publisher answers it with a certificate",
             )
+        anchors = self._anchors(belief)
         if not anchors:
             raise ProductNotCoveredError(edition="(no product file is here)")
-        certificate = _covering(token, anchors, at_s)
+        claims = read_issued(HOST_CERTIFICATE, token, belief.trust)
+        # At its own beginning it is in its time.
+        certificate = _covering(token, anchors, claims.issued_s if at_s is None else at_s)
         if certificate.host_id != self.host_id:
             raise WrongConfirmationError(reason=f"it names host {certificate.host_id}, this is {self.host_id}")
         if certificate.jwk.x != self.signing_key().public().x:
@@ -316,14 +342,22 @@ class HostKeyring:
         return certificate
 
 
-def _covering(token: str, anchors: tuple[Anchor, ...], at_s: int | None) -> HostCertificate:
+def _is_same(certificate: HostCertificate, held_token: str | None, belief: Belief) -> bool:
+    """Whether both are one certificate, signed by two keys."""
+    if held_token is None:
+        return False
+    try:
+        return read(HOST_CERTIFICATE, held_token, belief.trust.for_memory()) == certificate
+    except (MalformedError, TrustError):
+        return False
+
+
+def _covering(token: str, anchors: tuple[Anchor, ...], at_s: int) -> HostCertificate:
     """The certificate, checked against each product until one is covered.
 
     Raises:
         MalformedError, TrustError, ProductNotCoveredError: the last when no product here is covered.
     """
-    if at_s is None:
-        at_s = read(HOST_CERTIFICATE, token, anchors[0].keys).issued_s  # at its own beginning it is in its time
     for anchor in anchors[:-1]:
         try:
             return check_certificate(token, anchor, at_s)

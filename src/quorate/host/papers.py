@@ -33,7 +33,7 @@ def uninstall_key(paths: StatePaths) -> None:
     """
     # The certificate first: whatever is interrupted here, the machine does not go on serving without its key.
     removed = [_remove(paths.certificate), _remove(paths.product_key)]
-    for request in sorted(paths.requests.glob("*.req")):
+    for request in (paths.answered, *sorted(paths.requests.glob("*.req"))):
         _remove(request)
     if not any(removed):
         raise HostKeyMissingError

@@ -1,4 +1,4 @@
-"""What a KMS host says on port 1688: three routes, and a clear problem for everything else.
+"""What a KMS host says on port 1688: five routes, and a clear problem for everything else.
 
 The seam is narrow on purpose, `answer(method, path, body, peer) -> (status, headers, body)`, so that the HTTP server
 underneath can be replaced. Faults are RFC 9457 problems. Nothing a client sends can end more than its own connection.
@@ -69,9 +69,13 @@ class PublicApi:
                     return 200, _JSON, await self._service.probe(await read_body())
                 case "/v1/host", "GET":
                     return 200, _JSON, self._service.describe()
+                case "/v1/trust", "GET":
+                    return 200, _JSON, self._service.trust()
+                case "/v1/revocations", "GET":
+                    return 200, _JSON, self._service.revocations()
                 case "/v1/activate" | "/v1/probe", _:
                     raise MethodNotAllowedError(path=path, allowed="POST")
-                case "/v1/host", _:
+                case "/v1/host" | "/v1/trust" | "/v1/revocations", _:
                     raise MethodNotAllowedError(path=path, allowed="GET")
                 case _:
                     raise NotFoundError(path=_shown(path))

@@ -25,6 +25,7 @@ from quorate.core.messages import (
     encode,
 )
 from quorate.core.policy import DAY_S
+from quorate.core.publication import PublishedRevocations, PublishedTrust
 from quorate.core.trust import clock_skew
 from quorate.errors import (
     CountInsufficientError,
@@ -73,6 +74,11 @@ class ActivationService:
         self.credentials = credentials
         self.settings = settings
         self._speaker: Speaker | None = None
+        belief = credentials.belief
+        self._trust = encode(PublishedTrust(trust=() if belief is None else belief.chain))
+        self._revocations = encode(
+            PublishedRevocations(revocations=None if belief is None else belief.revocations_token)
+        )
 
     def close(self) -> None:
         """Let go of the threads; probes under way end first."""
@@ -86,7 +92,8 @@ class ActivationService:
 
         Raises:
             MalformedRequestError, UnsupportedVersionError: not a request.
-            HostNotActivatedError, HostCertificateExpiredError, HostCertificateNotYetValidError: it may not speak.
+            HostNotActivatedError, HostRevokedError, RetiredKeyError, HostCertificateExpiredError,
+            HostCertificateNotYetValidError: it may not speak.
             HostBusyError, HostStoppingError, StoreUnavailableError: not now.
             InternalFaultError: our own mistake.
         """
@@ -174,6 +181,14 @@ class ActivationService:
                 time_s=now_s,
             )
         )
+
+    def trust(self) -> bytes:
+        """Every exchange of the publisher's keys that is known here, for clients to follow."""
+        return self._trust
+
+    def revocations(self) -> bytes:
+        """The newest revocation list that is known here, for clients to take."""
+        return self._revocations
 
     def _speaker_at(self, now_s: int) -> Speaker:
         self.credentials.in_force(now_s)

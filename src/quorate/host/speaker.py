@@ -10,19 +10,18 @@ from quorate.host.keyring import Credentials
 
 __all__ = ["Speaker"]
 
-NO_REVOCATIONS = 0  # the number of the newest revocation list; none is carried yet
-
 
 class Speaker:
     """Made once for each snapshot of the credentials, so that an answer costs one signature and no look-ups.
 
     Raises:
-        HostNotActivatedError, HostCertificateExpiredError, HostCertificateNotYetValidError: it may not speak now.
+        QuorateError: it may not speak now (`Credentials.in_force`).
     """
 
     def __init__(self, credentials: Credentials, now_s: int) -> None:
         certificate, self._certificate_token = credentials.in_force(now_s)
         self.host_id = credentials.host_id
+        self._revocations = credentials.revocations_number
         self._lease_signer = TokenSigner(LEASE, credentials.signing_key)
         self._refusal_signer = TokenSigner(REFUSAL, credentials.signing_key)
         products = credentials.products
@@ -48,4 +47,4 @@ class Speaker:
         covered = (verdict.product, verdict.edition) if isinstance(verdict, Asked) else None
         claims = answer_for(request, decided, covered, self.host_id, intervals)
         token = self._lease_signer.sign(claims) if isinstance(claims, Lease) else self._refusal_signer.sign(claims)
-        return encode(Answer(answer=token, host_certificate=self._certificate_token, revocations=NO_REVOCATIONS))
+        return encode(Answer(answer=token, host_certificate=self._certificate_token, revocations=self._revocations))
