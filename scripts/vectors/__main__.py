@@ -11,13 +11,24 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from scripts.vectors import answers, computations, documents, headers, keys, leases, requests, succession, texts
+from scripts.vectors import (
+    answers,
+    certificates,
+    computations,
+    documents,
+    headers,
+    keys,
+    leases,
+    requests,
+    succession,
+    texts,
+)
 
 __all__ = ["COMMAND", "FOLDER", "files", "stale"]
 
 COMMAND: Final = "python -m scripts.vectors"
 FOLDER: Final = Path(__file__).resolve().parents[2] / "spec" / "vectors"
-ROOMS = (documents, headers, keys, answers, leases, succession, texts, requests, computations)
+ROOMS = (documents, headers, keys, answers, certificates, leases, succession, texts, requests, computations)
 
 
 def files() -> dict[str, str]:

@@ -26,10 +26,8 @@ from scripts.vectors.world import (
     DAY,
     EDITION_OF,
     NOW,
-    TOLERANCE,
     answer_input,
     body,
-    certificate,
     certificate_token,
     cmid,
     host_request,
@@ -42,14 +40,12 @@ from scripts.vectors.world import (
     refusal_token,
 )
 
-__all__ = ["vectors"]
+__all__ = ["answer_vector", "unsigned", "vectors"]
 
 MALFORMED = invalid("MALFORMED_DOCUMENT")
 FORGED = invalid("BAD_SIGNATURE")
-UNKNOWN = invalid("UNKNOWN_PUBLISHER")
 MISMATCH = invalid("ANSWER_MISMATCH")
 ENDED = invalid("HOST_CERTIFICATE_EXPIRED")
-NOT_YET = invalid("HOST_CERTIFICATE_NOT_YET_VALID")
 LEASED = valid(typ="lease+jwt", claims=lease())
 ANOTHER_HOST_ID = "7d1b6f1e-2c55-4b7e-8f0a-0a1b2c3d4e5f"
 
@@ -58,15 +54,13 @@ def vectors() -> Iterator[Vector]:
     """All of them."""
     yield from _good()
     yield from _bodies()
-    yield from _certificates()
-    yield from _certificate_times()
     yield from _signers()
     yield from _host_keys()
     yield from _other_questions()
     yield from _refusals()
 
 
-def _answer(
+def answer_vector(
     name: str, shows: str, said: str | bytes, expected: dict[str, Any], section: str = "6", **changes: Any
 ) -> Vector:
     return Vector(f"answers/{name}", shows, section, "answer", answer_input(said, **changes), expected)
@@ -74,7 +68,7 @@ def _answer(
 
 def _good() -> Iterator[Vector]:
     for each, edition in EDITION_OF.items():
-        yield _answer(
+        yield answer_vector(
             f"lease-{each}",
             f"A lease for an edition of class {each} is taken.",
             body(lease_token(each)),
@@ -82,22 +76,22 @@ def _good() -> Iterator[Vector]:
             question=question(edition=edition),
         )
     for code in ("COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW"):
-        yield _answer(
+        yield answer_vector(
             f"refusal-{code.lower().replace('_', '-')}",
             "A refusal with every proof is taken; it carries the host's intervals.",
             body(refusal_token(code)),
             valid(typ="refusal+jwt", claims=refusal(code)),
         )
     spaced = json.dumps(json.loads(body(lease_token())), indent=2) + "\n"
-    yield _answer("white-space", "White space in the body means nothing.", spaced, LEASED)
-    yield _answer(
+    yield answer_vector("white-space", "White space in the body means nothing.", spaced, LEASED)
+    yield answer_vector(
         "keys-exchanged",
         "The publisher may have several keys; the product file and the certificate may be signed by different ones.",
         body(lease_token(), certificate_token(OTHER_PUBLISHER)),
         LEASED,
         keys=keyset(PUBLISHER, OTHER_PUBLISHER),
     )
-    yield _answer(
+    yield answer_vector(
         "revocations-number",
         "The number of the revocation list may be any below 2^53.",
         body(lease_token(), revocations=2**53 - 1),
@@ -141,110 +135,14 @@ def _bodies() -> Iterator[Vector]:
         ),
         ("too-large", "A body has at most 65536 bytes.", good[:-1] + " " * 65_536 + "}"),
     ):
-        yield _answer(f"body-{name}", shows, said, MALFORMED, "4")
+        yield answer_vector(f"body-{name}", shows, said, MALFORMED, "4")
     not_utf_8 = good.encode("ascii").replace(b'"answer":"', b'"answer":"\xff')
-    yield _answer("body-not-utf-8", "Bytes that are not UTF-8 are refused.", not_utf_8, MALFORMED, "4")
+    yield answer_vector("body-not-utf-8", "Bytes that are not UTF-8 are refused.", not_utf_8, MALFORMED, "4")
 
 
-def _certificates() -> Iterator[Vector]:
-    good = lease_token()
-    for name, shows, text, expected in (
-        (
-            "other-publisher",
-            "A host that another publisher certified is refused.",
-            certificate_token(OTHER_PUBLISHER),
-            UNKNOWN,
-        ),
-        ("self-signed", "A host cannot certify itself.", certificate_token(HOST), UNKNOWN),
-        (
-            "borrowed-kid",
-            "Who writes the publisher's `kid` over his own certificate is refused.",
-            token("host-certificate+jwt", certificate(), ATTACKER, kid=PUBLISHER.kid),
-            FORGED,
-        ),
-        ("is-the-lease", "A lease is no certificate.", good, MALFORMED),
-        ("is-the-product", "The publisher's product file is no certificate.", product_token(), MALFORMED),
-        (
-            "is-a-request",
-            "A host request is no certificate.",
-            token("host-request+jwt", host_request(), HOST),
-            MALFORMED,
-        ),
-        (
-            "alg-none",
-            "A certificate without signature is refused.",
-            _unsigned("host-certificate+jwt", certificate()),
-            MALFORMED,
-        ),
-        ("duplicate-groups", "A member of a certificate stands once.", _groups_twice(), MALFORMED),
-    ):
-        yield _answer(f"certificate-{name}", shows, body(good, text), expected)
-    for name, shows, groups, expected in (
-        ("other-group", "A host for another product group is refused.", ["apex"], invalid("PRODUCT_NOT_COVERED")),
-        (
-            "group-below",
-            "What a product covers does not certify for the product: the group itself must be named.",
-            ["acme-viewer"],
-            invalid("PRODUCT_NOT_COVERED"),
-        ),
-        ("group-prefix", "The beginning of a group's name is another group.", ["acm"], invalid("PRODUCT_NOT_COVERED")),
-        ("several-groups", "The product's group may be one of several.", ["apex", "acme", "acme-viewer"], LEASED),
-    ):
-        yield _answer(f"certificate-{name}", shows, body(good, certificate_token(groups=groups)), expected)
-
-
-def _unsigned(typ: str, claims: Claims) -> str:
+def unsigned(typ: str, claims: Claims) -> str:
+    """A token that says it has no signature, and has none."""
     return f"{b64url(compact({'alg': 'none', 'typ': typ}))}.{b64url(compact(claims))}."
-
-
-def _groups_twice() -> str:
-    payload = compact(certificate(groups=["apex"]))[:-1] + b',"groups":["acme"]}'
-    return token("host-certificate+jwt", payload, PUBLISHER)
-
-
-def _certificate_times() -> Iterator[Vector]:
-    for name, shows, times, expected in (
-        ("last-second", "A certificate is in force in the second before it ends.", {"exp": NOW + 1}, LEASED),
-        ("ends-now", "From the moment `exp` on a host signs no more.", {"exp": NOW}, ENDED),
-        (
-            "ended",
-            "A certificate that has ended is refused; no tolerance is granted at its end.",
-            {"exp": NOW - 60},
-            ENDED,
-        ),
-        ("clock-ahead", "A publisher's clock may be ahead by the tolerance.", {"iat": NOW + TOLERANCE}, LEASED),
-        (
-            "not-yet",
-            "A certificate that begins later than the tolerance allows is refused.",
-            {"iat": NOW + TOLERANCE + 1},
-            NOT_YET,
-        ),
-    ):
-        yield _answer(f"certificate-{name}", shows, body(lease_token(), certificate_token(**times)), expected)
-    yield _answer(
-        "certificate-ended-at-the-lease",
-        "A certificate must be in force at the lease's `iat` too: a host cannot sign into a time after its end.",
-        body(lease_token(at=NOW + 3600), certificate_token(exp=NOW + 3600)),
-        ENDED,
-    )
-    yield _answer(
-        "certificate-ended-since-the-lease",
-        "A certificate must be in force now, not only at the `iat` of a lease that just came.",
-        body(lease_token(at=NOW - 3600), certificate_token(exp=NOW)),
-        ENDED,
-    )
-    yield _answer(
-        "certificate-not-yet-now",
-        "Nor is it enough that it will be in force at the `iat` of a lease from a host whose clock is ahead.",
-        body(lease_token(at=NOW + 3600), certificate_token(iat=NOW + TOLERANCE + 60)),
-        NOT_YET,
-    )
-    yield _answer(
-        "certificate-not-yet-at-the-lease",
-        "A certificate must be in force at the lease's `iat` too: a host cannot sign into a time before its beginning.",
-        body(lease_token(at=NOW - 3600), certificate_token(iat=NOW + TOLERANCE - 60)),
-        NOT_YET,
-    )
 
 
 def _signers() -> Iterator[Vector]:
@@ -267,7 +165,7 @@ def _signers() -> Iterator[Vector]:
         ),
         ("publisher-key", "The publisher signs no leases.", token("lease+jwt", good, PUBLISHER), FORGED),
         ("embedded-key", "A key that a lease brings along is not believed.", embedded, MALFORMED),
-        ("alg-none", "A lease without signature is refused.", _unsigned("lease+jwt", good), MALFORMED),
+        ("alg-none", "A lease without signature is refused.", unsigned("lease+jwt", good), MALFORMED),
         ("hs256", "A MAC is no signature.", token("lease+jwt", good, HOST, alg="HS256"), MALFORMED),
         (
             "crit",
@@ -294,8 +192,8 @@ def _signers() -> Iterator[Vector]:
         ),
         ("cut-off", "A lease that is cut off is refused.", lease_token()[:-2], MALFORMED),
     ):
-        yield _answer(f"signer-{name}", shows, body(said), expected)
-    yield _answer(
+        yield answer_vector(f"signer-{name}", shows, body(said), expected)
+    yield answer_vector(
         "signer-another-host",
         "A lease beside another host's certificate is refused.",
         body(lease_token(), other),
@@ -309,20 +207,20 @@ def _host_keys() -> Iterator[Vector]:
     head = {"alg": "Ed25519", "kid": thumbprint(identity), "typ": "lease+jwt"}
     said = f"{b64url(compact(head))}.{b64url(compact(lease()))}"
     forged = f"{said}.{b64url(bytes([1]) + bytes(63))}"  # R the identity, S zero: satisfies the equation for any text
-    yield _answer(
+    yield answer_vector(
         "host-key-of-small-order",
         "A certificate for a key of small order is refused: this signature was made by nobody.",
         body(forged, certificate_token(cnf={"jwk": jwk})),
         MALFORMED,
     )
-    yield _answer(
+    yield answer_vector(
         "host-key-kid-of-another",
         "The `kid` of the key in a certificate is its thumbprint.",
         body(lease_token(), certificate_token(cnf={"jwk": HOST.jwk | {"kid": OTHER_HOST.kid}})),
         MALFORMED,
     )
     bare = certificate_token(cnf={"jwk": {"kty": "OKP", "crv": "Ed25519", "x": HOST.x}})
-    yield _answer("host-key-bare", "The key in a certificate needs no `kid`.", body(lease_token(), bare), LEASED)
+    yield answer_vector("host-key-bare", "The key in a certificate needs no `kid`.", body(lease_token(), bare), LEASED)
 
 
 def _other_questions() -> Iterator[Vector]:
@@ -333,20 +231,20 @@ def _other_questions() -> Iterator[Vector]:
     ):
         bent: Claims = {"sub" if member == "cmid" else member: value}
         for kind, make in (("lease", lease_token), ("refusal", refusal_token)):
-            yield _answer(
+            yield answer_vector(
                 f"mismatch-{kind}-{member}",
                 f"A {kind} that answers another {member} is refused (a replay, or somebody else's).",
                 body(make(**bent)),
                 MISMATCH,
             )
     for kind, make in (("lease", lease_token), ("refusal", refusal_token)):
-        yield _answer(
+        yield answer_vector(
             f"mismatch-{kind}-host-id",
             f"The `iss` of a {kind} is the host that the certificate names.",
             body(make(iss=ANOTHER_HOST_ID)),
             MISMATCH,
         )
-    yield _answer(
+    yield answer_vector(
         "mismatch-replay",
         "Yesterday's lease, good in itself, does not answer today's question.",
         body(lease_token(at=NOW - DAY)),
@@ -358,7 +256,7 @@ def _other_questions() -> Iterator[Vector]:
 def _refusals() -> Iterator[Vector]:
     year = 365 * DAY
     skew = refusal("CLOCK_SKEW", iat=NOW, client_time_s=NOW + 10 * year)
-    yield _answer(
+    yield answer_vector(
         "refusal-clock-ten-years-ahead",
         "`CLOCK_SKEW` is believed by a client whose clock is ten years ahead: the certificate's times are taken at the "
         "refusal's `iat`, as the client's clock is what is in doubt.",
@@ -366,33 +264,33 @@ def _refusals() -> Iterator[Vector]:
         valid(typ="refusal+jwt", claims=skew),
         now_s=NOW + 10 * year,
     )
-    yield _answer(
+    yield answer_vector(
         "refusal-clock-certificate-ended",
         "`CLOCK_SKEW` from a time when the certificate had ended is refused.",
         body(token("refusal+jwt", skew, HOST), certificate_token(exp=NOW)),
         ENDED,
         now_s=NOW + 10 * year,
     )
-    yield _answer(
+    yield answer_vector(
         "refusal-certificate-ended",
         "Any other refusal under a certificate that has ended is refused.",
         body(refusal_token(), certificate_token(exp=NOW)),
         ENDED,
     )
     early = refusal(iat=NOW - year)
-    yield _answer(
+    yield answer_vector(
         "refusal-time-not-judged",
         "A refusal's own time is not judged: the nonce binds it to the question, and it grants nothing.",
         body(token("refusal+jwt", early, HOST)),
         valid(typ="refusal+jwt", claims=early),
     )
-    yield _answer(
+    yield answer_vector(
         "refusal-other-group",
         "A refusal of a host for another product group is refused.",
         body(refusal_token("PRODUCT_NOT_COVERED"), certificate_token(groups=["apex"])),
         invalid("PRODUCT_NOT_COVERED"),
     )
-    yield _answer(
+    yield answer_vector(
         "refusal-another-key",
         "A refusal signed by somebody else is refused.",
         body(token("refusal+jwt", refusal(), ATTACKER)),
