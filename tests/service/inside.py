@@ -1,0 +1,174 @@
+"""What is done inside the booted container, by root, as an administrator would: the findings go to a file as JSON.
+
+Only the standard library of the system's own Python: it runs beside Quorate, not with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import resource
+import signal
+import subprocess
+import sys
+import time
+import traceback
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+QUORATE = "/opt/quorate/bin/quorate"
+STATE = Path("/var/lib/quorate/host")
+CLIENT_STATE = Path("/var/lib/quorate/client")
+SITE = Path("/opt/quorate/site")
+OUT = Path("/opt/out/findings.json")
+BOUND_S = 20.0
+WATCHDOG_S = 2
+
+found: dict[str, Any] = {"took": []}
+
+
+def run(*words: str, check: bool = True) -> str:
+    began = time.monotonic()
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    found["took"].append([round(time.monotonic() - began, 2), " ".join(words)[:80]])
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def said(*words: str) -> Any:
+    """The JSON of a command of Quorate."""
+    return json.loads(run(QUORATE, *words, "--json").splitlines()[-1])
+
+
+def shown(unit: str) -> dict[str, str]:
+    """What systemd knows about a unit."""
+    names = "ActiveState,SubState,Result,NRestarts,MainPID,ExecMainStatus,StatusText,UnitFileState"
+    lines = run("systemctl", "show", unit, f"--property={names}").splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def until(is_so: Callable[[], bool]) -> bool:
+    """Wait, bounded; whether it came."""
+    end = time.monotonic() + BOUND_S
+    while time.monotonic() < end:
+        if is_so():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def owners(folder: Path) -> list[list[Any]]:
+    return [[str(each.relative_to(folder)), each.lstat().st_uid] for each in sorted(folder.rglob("*"))]
+
+
+def ask() -> Any:
+    """A client's attempt, by root, with a state of its own."""
+    return said("client", "activate", "--state-dir", "/run/asking")
+
+
+def by_socket() -> None:
+    """Root has made the state; the first client's connection starts the service."""
+    found["installed"] = said("host", "install-service", "--socket")
+    limits = f"[Service]\nWatchdogSec={WATCHDOG_S}s\nRestartSec=100ms\n"
+    Path("/etc/systemd/system/quorate-host.service.d").mkdir()
+    Path("/etc/systemd/system/quorate-host.service.d/test.conf").write_text(limits)
+    run("systemctl", "daemon-reload")
+    run("systemctl", "start", "quorate-host.socket")
+    found["before"] = shown("quorate-host.service")
+    product, trust = str(SITE / "acme-cad.product"), str(SITE / "publisher.jwks")
+    said("client", "init", "--product", product, "--trust", trust, "--state-dir", "/run/asking")
+    said("client", "set-host", "127.0.0.1", "--state-dir", "/run/asking")
+    found["activated"] = ask()
+    found["running"] = shown("quorate-host.service")
+    pid = int(found["running"]["MainPID"])
+    found["uid"] = os.stat(f"/proc/{pid}").st_uid
+    found["link"] = os.readlink(STATE)
+    found["owners"] = owners(STATE)
+    found["clients"] = said("host", "clients")
+    with urllib.request.urlopen("http://127.0.0.1:1689/metrics", timeout=5) as reply:
+        found["metrics"] = reply.read().decode()
+    found["credential"] = run("cat", "/run/credentials/quorate-host.service/dns-tsig-key")
+
+
+def roots_commands() -> None:
+    """While the service runs, root works on its state."""
+    said("host", "set", "renewal-interval", "5000")
+    said("host", "set", "dns-tsig-key", "/run/credentials/quorate-host.service/dns-tsig-key")
+    said("host", "install-key", (SITE / "key").read_text())
+    said("host", "request", "-o", "/run/again.req")
+    pid = int(shown("quorate-host.service")["MainPID"])
+    said("host", "set", "priority", "low")
+    found["nice_low"] = until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 10)
+    said("host", "set", "priority", "normal")
+    if resource.prlimit(pid, resource.RLIMIT_NICE)[0] >= 20:  # LimitNICE= needs a right that containers may lack
+        found["nice_normal"] = until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == 0)
+    found["owners_after_root"] = owners(STATE)
+    found["asked_again"] = ask()
+
+
+def reload_and_watchdog() -> None:
+    (STATE / "products" / "acme-cad.product").touch()
+    run("systemctl", "reload", "quorate-host.service")
+    found["reloaded"] = until(lambda: "activated" in shown("quorate-host.service")["StatusText"])
+    found["after_reload"] = shown("quorate-host.service")
+    time.sleep(WATCHDOG_S * 1.5)  # systemd's clock is the real one: so long it must have had pulses
+    found["after_pulses"] = shown("quorate-host.service")
+    os.kill(int(found["after_pulses"]["MainPID"]), signal.SIGSTOP)
+    found["restarted"] = until(lambda: shown("quorate-host.service")["NRestarts"] == "1")
+    found["answer_after_restart"] = ask()  # the socket was open all the time
+    found["after_watchdog"] = shown("quorate-host.service")
+
+
+def stop_and_start_alone() -> None:
+    run("systemctl", "stop", "quorate-host.socket", "quorate-host.service")
+    found["stopped"] = shown("quorate-host.service")
+    run("systemctl", "start", "quorate-host.service")  # without the socket: it opens its port itself
+    found["alone"] = shown("quorate-host.service")
+    found["answer_alone"] = ask()
+
+
+def the_agent() -> None:
+    product, trust = str(SITE / "acme-cad.product"), str(SITE / "publisher.jwks")
+    said("client", "init", "--product", product, "--trust", trust)
+    said("client", "set-host", "127.0.0.1")
+    found["client_installed"] = said("client", "install-service")
+    run("systemctl", "enable", "--now", "quorate-client.service")
+    found["client_licensed"] = until(lambda: said("client", "status")["status"] == "licensed")
+    found["client_running"] = shown("quorate-client.service")
+    found["client_uid"] = os.stat(f"/proc/{found['client_running']['MainPID']}").st_uid
+    found["client_user"] = pwd.getpwuid(found["client_uid"]).pw_name
+    said("client", "activate")  # by root, while the agent runs
+    found["client_owners"] = owners(CLIENT_STATE)
+    found["client_seen_by_nobody"] = json.loads(
+        run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", QUORATE, "client", "status", "--json")
+    )
+    run("systemctl", "stop", "quorate-client.service")
+    found["client_stopped"] = shown("quorate-client.service")
+
+
+def removal() -> None:
+    found["removed"] = said("host", "install-service", "--remove")
+    found["client_removed"] = said("client", "install-service", "--remove")
+    found["units_left"] = run("systemctl", "list-unit-files", "--no-legend", "quorate*", check=False)
+    found["state_left"] = (STATE / "host.json").is_file()
+
+
+def main() -> None:
+    started = time.monotonic()
+    try:
+        for step in (by_socket, roots_commands, reload_and_watchdog, stop_and_start_alone, the_agent, removal):
+            step()
+    except Exception:  # noqa: BLE001  (told outside)
+        found["fault"] = traceback.format_exc()
+    found["seconds"] = time.monotonic() - started
+    found["journal"] = run("journalctl", "--no-pager", "-u", "quorate*", "-o", "cat", check=False)
+    OUT.write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)

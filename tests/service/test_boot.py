@@ -1,0 +1,104 @@
+"""The services where they belong: under a systemd that is PID 1, from the socket's first connection to the removal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.service.boot import booted
+
+KEPT_BY_SERVICE = {"host.key", "product.key", "host.cert", "host.db", "host.db-wal", "host.db-shm", "requests"}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What an administrator saw inside; one boot for all tests."""
+    findings = booted(tmp_path_factory.mktemp("boot"))
+    assert "fault" not in findings, f"{findings['fault']}\n{findings['journal']}"
+    return findings
+
+
+def uids(owners: list[list[Any]]) -> set[int]:
+    return {uid for _, uid in owners}
+
+
+def names(owners: list[list[Any]]) -> set[str]:
+    return {name for name, _ in owners}
+
+
+def test_the_first_client_starts_the_host_through_its_socket(found: dict[str, Any]) -> None:
+    assert found["installed"]["ran"] == ["systemctl daemon-reload"]
+    assert found["before"]["ActiveState"] == "inactive"
+    assert found["activated"]["status"] == "licensed"
+    assert found["running"]["ActiveState"] == "active"
+    assert found["running"]["StatusText"].startswith("activated; clients on TCP port 1688")
+    assert found["clients"]["address"] == "127.0.0.1", "an IPv6 socket says ::ffff:127.0.0.1; that is not for people"
+    assert "quorate_" in found["metrics"]
+
+
+def test_a_dynamic_user_takes_over_what_root_had_made(found: dict[str, Any]) -> None:
+    assert 61_184 <= found["uid"] <= 65_519, "systemd's range of dynamic users"
+    assert found["link"] == "../private/quorate/host"
+    assert uids(found["owners"]) == {found["uid"]}
+    assert names(found["owners"]) >= KEPT_BY_SERVICE
+
+
+def test_roots_commands_leave_the_running_service_its_files(found: dict[str, Any]) -> None:
+    assert uids(found["owners_after_root"]) == {found["uid"]}
+    assert any(name.endswith(".req") for name in names(found["owners_after_root"])), "root made a request"
+    assert found["asked_again"]["status"] == "licensed"
+    interval_min = (found["asked_again"]["next_attempt_s"] - found["asked_again"]["last_attempt_s"]) / 60
+    assert interval_min <= 5000, "the interval that root set is used"
+
+
+def test_the_service_has_its_secret_and_root_can_name_it(found: dict[str, Any]) -> None:
+    assert found["credential"].startswith("hmac-sha256:kms-update:")
+
+
+def test_the_priority_can_be_lowered_and_raised_again(found: dict[str, Any]) -> None:
+    assert found["nice_low"]
+    assert found.get("nice_normal", True), "where the container may set LimitNICE= it works"
+
+
+def test_a_reload_reads_anew_in_the_same_process(found: dict[str, Any]) -> None:
+    assert found["reloaded"]
+    assert found["after_reload"]["ActiveState"] == "active"
+    assert found["after_reload"]["MainPID"] == found["running"]["MainPID"]
+    assert "Reloaded quorate-host.service" in found["journal"]
+
+
+def test_the_watchdog_hears_pulses_and_ends_a_host_that_gives_none(found: dict[str, Any]) -> None:
+    assert found["after_pulses"]["NRestarts"] == "0"
+    assert found["after_pulses"]["MainPID"] == found["running"]["MainPID"]
+    assert found["restarted"]
+    assert "Watchdog timeout" in found["journal"]
+    assert found["answer_after_restart"]["status"] == "licensed", "the socket was open all the time"
+
+
+def test_stop_is_clean_and_the_service_runs_without_its_socket_too(found: dict[str, Any]) -> None:
+    stopped = found["stopped"]
+    assert (stopped["ActiveState"], stopped["Result"], stopped["ExecMainStatus"]) == ("inactive", "success", "0")
+    assert found["alone"]["ActiveState"] == "active"
+    assert found["answer_alone"]["status"] == "licensed"
+
+
+def test_the_agent_keeps_a_license_that_every_user_can_read(found: dict[str, Any]) -> None:
+    assert found["client_licensed"]
+    assert found["client_user"] == "quorate-client"
+    assert "acme-cad: licensed" in found["client_running"]["StatusText"]
+    assert uids(found["client_owners"]) == {found["client_uid"]}, "root's own attempt included"
+    assert found["client_seen_by_nobody"]["status"] == "licensed"
+    assert found["client_stopped"]["Result"] == "success"
+
+
+def test_removal_leaves_the_state_and_nothing_else(found: dict[str, Any]) -> None:
+    assert len(found["removed"]["removed"]) == 2
+    assert len(found["client_removed"]["removed"]) == 1
+    assert found["units_left"].strip() == ""
+    assert found["state_left"]
+
+
+def test_nothing_went_wrong_on_the_way(found: dict[str, Any]) -> None:
+    assert "Traceback" not in found["journal"]
+    assert "[error" not in found["journal"]
