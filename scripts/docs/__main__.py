@@ -11,6 +11,7 @@ import sys
 
 from scripts.docs.architecture import ARCHITECTURE, architecture_page
 from scripts.docs.commands import commands_page
+from scripts.docs.slmgr import slmgr_page
 from scripts.docs.tables import errors_page, events_page, settings_page, states_page
 from tests.support.source import ROOT
 
@@ -25,6 +26,7 @@ def pages() -> dict[str, str]:
     made = {
         "errors.md": errors_page(),
         "commands.md": commands_page(),
+        "slmgr.md": slmgr_page(),
         "settings.md": settings_page(),
         "events.md": events_page(),
         "client-states.md": states_page(),

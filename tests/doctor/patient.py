@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,11 +20,12 @@ from quorate.client.installed import Installed, install
 from quorate.core.checkup import Check, Level, cause_of
 from quorate.core.messages import HostDescription, encode
 from quorate.core.policy import PROFILES, MachineClass, Policy, Threshold, Thresholds
-from tests.client.parties import HERE, QUICK, Installation
+from tests.client.parties import HERE, QUICK, Installation, ScriptedHost, scripted
 from tests.support.clocks import SeededEntropy
 from tests.support.documents import HOST_ID, World
+from tests.support.hosting import Hosted, hosting
 
-__all__ = ["LONE", "Patient", "describe", "levels", "one"]
+__all__ = ["LONE", "Patient", "describe", "kms", "levels", "one", "same_cause", "scripted_kms"]
 
 _ONE = Threshold(1, (MachineClass.SERVER, MachineClass.CLIENT))
 LONE: Policy = msgspec.structs.replace(PROFILES["windows-7"], thresholds=Thresholds(_ONE, _ONE, _ONE))
@@ -101,3 +104,33 @@ def describe(world: World, time_s: int, **changes: Any) -> bytes:
         "time_s": time_s,
     }
     return encode(HostDescription(**(claims | changes)))
+
+
+@contextlib.contextmanager
+def kms(tmp_path: Path, patient: Patient, world: World | None = None, **more: object) -> Iterator[Hosted]:
+    """A real host on the patient's clock, set as its host."""
+    clock = patient.here.clock
+    with hosting(tmp_path / "kms", world or patient.here.world, clock, **more) as hosted:  # type: ignore[arg-type]
+        patient.client(hosted)
+        yield hosted
+
+
+@contextlib.contextmanager
+def scripted_kms(patient: Patient, said: bytes | None = None) -> Iterator[ScriptedHost]:
+    with scripted(patient.here.world, patient.here.clock) as host:
+        host.describes = said or describe(patient.here.world, patient.here.clock.now_s())
+        patient.client(host)
+        yield host
+
+
+def same_cause(patient: Patient, code: str, step: str) -> QuorateError:
+    """Doctor first, as it must change nothing; then the client's own attempt, and its status after it."""
+    before = patient.status()
+    cause = patient.cause()
+    assert (cause.code, cause.step, cause.level) == (code, step, Level.FAIL)
+    assert patient.status() == before
+    error = patient.failure()
+    assert error.code == code
+    assert patient.status().code == code
+    assert patient.cause().code == code  # and still, with the attempt in the record
+    return error

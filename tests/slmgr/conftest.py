@@ -32,13 +32,13 @@ class Said:
 
     @property
     def json(self) -> dict[str, Any]:
-        [line] = self.out.splitlines()
-        told: dict[str, Any] = msgspec.json.decode(line)
+        [told] = self.rows
         return told
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        return [msgspec.json.decode(line) for line in self.out.splitlines()]
+        """The objects; a host in this process logs to the same stdout."""
+        return [msgspec.json.decode(line) for line in self.out.splitlines() if line.startswith("{")]
 
 
 @dataclass

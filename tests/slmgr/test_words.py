@@ -63,7 +63,7 @@ def test_options_stand_anywhere() -> None:
 
 
 def test_a_file_behind_atp_may_begin_with_a_slash() -> None:
-    assert parse(["/atp", "/root/contoso.cert"]).asked[0].argument == "/root/contoso.cert"
+    assert parse(["/atp", "/srv/contoso.cert"]).asked[0].argument == "/srv/contoso.cert"
 
 
 @pytest.mark.parametrize(

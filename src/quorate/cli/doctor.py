@@ -131,8 +131,7 @@ def _show(role: DoctorRole, what: str, checks: Sequence[Check], *, is_first: boo
     for check in checks:
         mark = f"[{check.level.value}]"
         code = f" ({check.code})" if check.code is not None and check.level is not Level.OK else ""
-        screen.print(Text(f"{mark:<6} ", style=_STYLES[check.level]), Text(f"{check.step:<{_STEP_WIDTH}}"), end="")
-        screen.print(Text(f"{check.seen}{code}"))
+        screen.print(Text(f"{mark:<6} ", _STYLES[check.level]) + Text(f"{check.step:<{_STEP_WIDTH}}{check.seen}{code}"))
         if check.fix and check.level is not Level.OK:
             screen.print(Text(f"{'':<{_STEP_WIDTH + 7}}-> {check.fix}"))
     screen.print(Text(_summary(checks), style="bold"))

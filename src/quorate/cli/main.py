@@ -84,9 +84,9 @@ def run() -> None:
         sys.exit(1)
     try:
         if arguments or _COMPLETION in os.environ:
-            app()
+            app(prog_name="quorate")
         print("\n".join(importlib.import_module("quorate.cli.firstrun").first_lines(os.environ)))
-        app(["--help"])
+        app(["--help"], prog_name="quorate")
     except QuorateError as error:
         report(error, "--json" in arguments)
         sys.exit(exit_code(error))

@@ -86,12 +86,14 @@ class HostCheckup:
     def run(self) -> list[Check]:
         """Every check, in order."""
         checks: list[Check] = []
+        step = "state"
         try:
             keyring = HostKeyring(self._paths, self._clock, self._entropy)
+            step = "store"
             store = Store.open(self._paths.database)
         except QuorateError as error:
-            step = "store" if isinstance(error, StoreUnavailableError) else "state"
-            return [*_all_skipped(HOST_STEPS, {step: failed(step, error)}, "see the failure")]
+            found = {step: failed(step, error)}
+            return [found.get(each) or skipped(each, f"see {step}") for each in HOST_STEPS]
         with contextlib.closing(store):
             host = Administration(keyring, store, self._clock)
             for step, look in self._steps(host, keyring, store).items():
@@ -300,9 +302,3 @@ def _user(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def _all_skipped(steps: Iterable[str], found: dict[str, Check], reason: str) -> Iterator[Check]:
-    """What was found, in its place, and everything else as not judged."""
-    for step in steps:
-        yield found.get(step) or skipped(step, reason)
