@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from quorate.cli.under_systemd import handed_by_systemd
 from quorate.cli.unit_files import SHIPPED_PROGRAM, UNIT_DIR, UnitFile, Wanted, check_program, unit_files
+from quorate.clock import SystemClock
 from quorate.errors import ServiceProgramHiddenError
+from quorate.host.publication.machine import MACHINE_KEYTAB
 from tests.cli.test_host_cli import quorate
 from tests.firewall.room import need_programs
 
@@ -128,3 +131,11 @@ def test_units_for_an_image_go_where_they_are_told_and_are_replaced_and_removed(
         assert json.loads(done.stdout)["ran"] == []
     assert quorate(*words, "--remove").returncode == 0
     assert not list(tmp_path.iterdir())
+
+
+def test_a_keytab_credential_stands_for_the_machines_own(tmp_path: Path) -> None:
+    without = handed_by_systemd({}, 1, SystemClock())
+    assert (without["handed"], without["around"].keytab) == (None, MACHINE_KEYTAB)
+    (tmp_path / "dns-keytab").write_bytes(b"\x05\x02")
+    handed = handed_by_systemd({"CREDENTIALS_DIRECTORY": str(tmp_path)}, 1, SystemClock())
+    assert handed["around"].machine_keytab == tmp_path / "dns-keytab"
