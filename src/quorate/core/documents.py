@@ -35,6 +35,7 @@ __all__ = [
     "SigningKey",
     "TokenSigner",
     "VerifyKeys",
+    "kid_of",
     "read",
     "read_host_request",
     "sign",
@@ -242,11 +243,21 @@ def read_host_request(token: str) -> HostRequest:
 
 def typ_of(token: str) -> str | None:
     """The kind a token says it is, unverified: to tell people which file they have in hand. None if it is no JWS."""
+    header = _header_of(token)
+    return None if header is None else header.typ
+
+
+def kid_of(token: str) -> str | None:
+    """The key a token says it is signed by: for a token that has been verified already. None if it is no JWS."""
+    header = _header_of(token)
+    return None if header is None else header.kid
+
+
+def _header_of(token: str) -> _Header | None:
     try:
-        header = decode_strict(_header_decoder, unb64url(token.split(".", 1)[0]), "the header")
+        return decode_strict(_header_decoder, unb64url(token.split(".", 1)[0]), "the header")
     except (ValueError, MalformedError):
         return None
-    return header.typ
 
 
 def _split(kind: DocumentKind[Any], token: str) -> tuple[_Header, bytes]:

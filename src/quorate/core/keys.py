@@ -24,7 +24,7 @@ _P = 2**255 - 19
 _ORDER_8_Y = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 _SMALL_ORDER_Y = frozenset({0, 1, _P - 1, _ORDER_8_Y, _P - _ORDER_8_Y})
 """The points of order 1, 2, 4 and 8 by their y. Under such a key anybody can make signatures, and OpenSSL finds them
-good (RFC 8032, section 8.9, leaves the check to the protocol)."""
+good (RFC 8032 leaves the check to the protocol)."""
 
 
 class Jwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,10 @@ A client needs only the publisher's public keys and the product file. What is he
 - the lease is signed by the key in that certificate, and is a lease, not another kind of document;
 - it answers this question: same CMID, same edition, same nonce;
 - its time is now, within the clock tolerance;
-- it keeps the publisher's policy: enough machines, not longer than an activation lasts, renewed before it ends.
+- it keeps the publisher's policy: enough machines, not longer than an activation lasts, renewed before it ends;
+- its host was not revoked, as far as the newest list known here tells.
+
+Where the publisher's keys have been exchanged (`core.succession`), all but the product file is held against the newest.
 
 What a malicious host that is activated can still do is lie about its count; the publisher's answer to that is the
 certificate, which names the customer, ends, and can be revoked. Who is only on the wire can withhold answers.
@@ -35,6 +38,8 @@ from quorate.core.ids import link_of
 from quorate.core.lease import LEASE, REFUSAL, Lease, Refusal
 from quorate.core.messages import Answer
 from quorate.core.policy import DAY_S
+from quorate.core.revocation import RevocationList, check_not_revoked
+from quorate.core.succession import TrustState, read_issued
 from quorate.errors import (
     AnswerMismatchError,
     BadSignatureError,
@@ -68,10 +73,14 @@ _Said = TypeVar("_Said", Lease, Refusal)
 
 @dataclass(frozen=True)
 class Anchor:
-    """What ships with the software: the publisher's keys and the product file they signed."""
+    """What ships with the software: the publisher's keys and the product file they signed.
+
+    `keys`: those that sign documents; `shipped`: all of them, where following their exchange begins.
+    """
 
     keys: VerifyKeys
     product: ProductFile
+    shipped: TrustState
 
     @classmethod
     def load(cls, product_token: str, jwks: bytes) -> Anchor:
@@ -80,8 +89,9 @@ class Anchor:
         Raises:
             MalformedError, UnknownPublisherError, BadSignatureError: the product file is not this publisher's.
         """
-        keys = VerifyKeys.parse(jwks)
-        return cls(keys, read(PRODUCT, product_token.strip(), keys))
+        shipped = TrustState.shipped(jwks)
+        keys = shipped.for_issuing()
+        return cls(keys, read(PRODUCT, product_token.strip(), keys), shipped)
 
     def edition(self, edition_id: str) -> Edition:
         """The edition of that id.
@@ -105,39 +115,62 @@ class Question:
     nonce: str
 
 
-def check_certificate(token: str, anchor: Anchor, at_s: int) -> HostCertificate:
+def check_certificate(
+    token: str,
+    anchor: Anchor,
+    at_s: int,
+    trust: TrustState | None = None,
+    revocations: RevocationList | None = None,
+) -> HostCertificate:
     """The host certificate, good at `at_s` for the anchor's product.
 
     The clock tolerance is granted at its beginning, so that a certificate made a minute ago by a publisher whose clock
     is a minute ahead works; its end is its end.
 
+    Args:
+        trust: the publisher's newest keys that are known; None: those that shipped.
+        revocations: the newest list that is known; None: there is none.
+
     Raises:
-        MalformedError, UnknownPublisherError, BadSignatureError: not a certificate of this publisher.
+        MalformedError, BadSignatureError: not a certificate of this publisher.
+        UnknownPublisherError, RetiredKeyError, KeyRoleError: not signed by a key that may, now.
         HostCertificateExpiredError, HostCertificateNotYetValidError: out of its time.
         ProductNotCoveredError: for other product groups.
+        HostRevokedError: its holder is not believed any more.
     """
-    certificate = read(HOST_CERTIFICATE, token, anchor.keys)
+    certificate = _certificate(token, anchor, trust)
     _check_in_force(certificate, anchor, at_s)
-    return certificate
+    return check_not_revoked(certificate, at_s, revocations)
 
 
-def accept_answer(answer: Answer, question: Question, anchor: Anchor, now_s: int) -> Lease | Refusal:
+def accept_answer(
+    answer: Answer,
+    question: Question,
+    anchor: Anchor,
+    now_s: int,
+    trust: TrustState | None = None,
+    revocations: RevocationList | None = None,
+) -> Lease | Refusal:
     """The lease or refusal inside a host's answer, after every check.
 
     A refusal is a result, not an error: it carries the host's intervals, which the client adopts
     (`refusal_error` names it).
+
+    Args:
+        trust, revocations: as of `check_certificate`.
 
     Raises:
         MalformedError, TrustError and its kind: the answer proves nothing and is dropped.
         ClockSkewError: a lease from another time than now.
         ProductNotCoveredError: a host for other product groups.
     """
-    certificate = read(HOST_CERTIFICATE, answer.host_certificate, anchor.keys)
+    certificate = _certificate(answer.host_certificate, anchor, trust)
     if typ_of(answer.answer) == REFUSAL.typ:
         refusal = _read_said(REFUSAL, answer.answer, certificate)
         _check_same_question(refusal, question, certificate)
         # "Your clock is wrong" cannot be judged by that clock: it would call the certificate expired instead.
         _check_in_force(certificate, anchor, refusal.issued_s if refusal.code == ClockSkewError.code else now_s)
+        check_not_revoked(certificate, max(now_s, refusal.issued_s), revocations)
         return refusal
     lease = _read_said(LEASE, answer.answer, certificate)
     _check_same_question(lease, question, certificate)
@@ -146,24 +179,37 @@ def accept_answer(answer: Answer, question: Question, anchor: Anchor, now_s: int
     if abs(lease.issued_s - now_s) > tolerance_s:
         raise clock_skew(host_s=lease.issued_s, client_s=now_s, tolerance_s=tolerance_s)
     _check_lease(lease, certificate, anchor)
+    check_not_revoked(certificate, max(now_s, lease.issued_s), revocations)
     if lease.expires_s <= now_s:  # only where an activation is shorter than the tolerance
         raise LeaseExpiredError(expired=utc_text(lease.expires_s))
     return lease
 
 
-def check_stored_lease(lease_token: str, certificate_token: str, question: Question, anchor: Anchor) -> Lease:
+def check_stored_lease(
+    lease_token: str,
+    certificate_token: str,
+    question: Question,
+    anchor: Anchor,
+    trust: TrustState | None = None,
+    revocations: RevocationList | None = None,
+) -> Lease:
     """A lease that was accepted once, read back from disk: the whole chain again, at the time of its issue. What
     `accept_answer` returned passes here at any later time.
 
     Whether it is still running is the life cycle's question (`core.lifecycle`), not this one's.
 
+    Args:
+        trust, revocations: as of `check_certificate`.
+
     Raises:
         MalformedError, TrustError and its kind: the file was damaged, changed or exchanged.
+        RetiredKeyError, HostRevokedError: it was good, and the publisher has taken it back since.
     """
-    certificate = read(HOST_CERTIFICATE, certificate_token, anchor.keys)
+    certificate = _certificate(certificate_token, anchor, trust)
     lease = _read_said(LEASE, lease_token, certificate)
     _check_same_question(lease, question, certificate)
     _check_lease(lease, certificate, anchor)
+    check_not_revoked(certificate, lease.issued_s, revocations)
     return lease
 
 
@@ -196,6 +242,12 @@ def clock_skew(*, host_s: int, client_s: int, tolerance_s: int) -> ClockSkewErro
 def utc_text(time_s: int) -> str:
     """`2026-11-24 09:30:00 UTC`."""
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _certificate(token: str, anchor: Anchor, trust: TrustState | None) -> HostCertificate:
+    if trust is None:
+        return read(HOST_CERTIFICATE, token, anchor.keys)
+    return read_issued(HOST_CERTIFICATE, token, trust)
 
 
 def _check_same_question(said: Lease | Refusal, question: Question, certificate: HostCertificate) -> None:
