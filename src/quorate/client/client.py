@@ -34,6 +34,7 @@ from quorate.client.transport import Transport, TransportSettings
 from quorate.clock import Clock, Entropy, SystemClock, SystemEntropy
 from quorate.core.documents import ProductFile
 from quorate.core.messages import LicenseStatus
+from quorate.core.trust import check_certificate
 from quorate.errors import FileAccessError, StateInUseError, UninstalledError
 
 __all__ = ["Client"]
@@ -266,7 +267,9 @@ class Client:
         now_s = self._clock.now_s()
         finder = Finder(self._anchor.product.service, self._network, self._clock, self._entropy)
         search = finder.search(self._keeper.standing(now_s).state.directions())
-        return survey(search, self._transport, self._anchor, now_s)
+        news = self._keeper.news
+        check = check_certificate if news is None else news.check_certificate
+        return survey(search, self._transport, self._anchor, now_s, check)
 
     def _change(self, change: Callable[[ClientState, int], ClientState]) -> Status:
         now_s = self._clock.now_s()

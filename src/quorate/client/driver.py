@@ -15,6 +15,8 @@ from quorate.client.discovery.target import Found, Target
 from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
 from quorate.client.keeper import Keeper
+from quorate.client.learning import Learner, Where
+from quorate.client.learning import Learner, Where
 from quorate.client.standing import Standing
 from quorate.client.transport import Transport
 from quorate.clock import Clock, Entropy
@@ -22,7 +24,14 @@ from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, Answer
 from quorate.core.trust import Anchor, Question, accept_answer, refusal_error
-from quorate.errors import CountInsufficientError, FileAccessError, QuorateError, RefusedError, UninstalledError
+from quorate.errors import (
+    CmidSupersededError,
+    CountInsufficientError,
+    FileAccessError,
+    QuorateError,
+    RefusedError,
+    UninstalledError,
+)
 
 __all__ = ["Accept", "Ask", "Attempt", "Driver"]
 
@@ -61,8 +70,8 @@ class _Said:
 
     @property
     def is_heard(self) -> bool:
-        """Whether that host has recorded this machine; then no other is asked, for reasons in docs/adr/0009."""
-        return self.refusal is None or isinstance(self.refusal, CountInsufficientError)
+        """Whether that host knows this machine; then no other is asked, for reasons in docs/adr/0009."""
+        return self.refusal is None or isinstance(self.refusal, CountInsufficientError | CmidSupersededError)
 
 
 _Asking = Generator[Ask, Answer, tuple[Standing, QuorateError | None]]
@@ -73,7 +82,8 @@ class Driver:
     """Makes the attempts of one installation.
 
     Args:
-        accept: how an answer is verified; a simulation of a large fleet hands in a cheaper proof of the same.
+        accept: how an answer is verified; a simulation of a large fleet hands in a cheaper proof of the same, and then
+            nothing is learnt of the publisher.
         network: how hosts are looked for; default: as this machine does.
     """
 
@@ -86,7 +96,7 @@ class Driver:
         events: ClientEventLog,
         clock: Clock,
         entropy: Entropy,
-        accept: Accept = accept_answer,
+        accept: Accept | None = None,
         network: Network | None = None,
     ) -> None:
         self._keeper = keeper
@@ -96,7 +106,9 @@ class Driver:
         self._events = events
         self._clock = clock
         self._entropy = entropy
-        self._accept = accept
+        self._accept = accept or accept_answer
+        news = keeper.news
+        self._learner = Learner(news, transport) if accept is None and news is not None else None
         self._finder = Finder(anchor.product.service, network or Network(), clock, entropy)
 
     def attempt_now(self) -> QuorateError | None:
@@ -172,11 +184,13 @@ class Driver:
             return UninstalledError(product=self._anchor.product.name)
         standing = Standing(standing.state.asking(self._entropy), standing.lease, standing.proven_s)
         unwritable = self._keep(standing, unwritable)
+        learnt = self._learnt()
         try:
             if unwritable is not None and may_postpone and standing.lease is not None:
                 raise unwritable  # a new lease would be lost with this process, and the one on disk be superseded
             standing, refusal = yield from self._ask_all(standing, now_s)
         except QuorateError as error:
+            standing = self._judged_anew(standing, now_s, learnt)
             state = standing.state.unanswered(error, now_s, self._chance(), self._anchor.product.policy)
             self._keep(Standing(state, standing.lease, standing.proven_s), unwritable)
             return error
@@ -190,6 +204,7 @@ class Driver:
             QuorateError: there was none; the most telling reason.
         """
         search = self._finder.search(standing.state.directions())
+        learnt = self._learnt()
         unheard: list[_Said] = []
         is_anybody = False
         for found in search.hosts():
@@ -200,7 +215,7 @@ class Driver:
                 search.reject(found, error)
                 continue
             if said.is_heard or said.refusal is None:
-                return self._believe(standing, said, now_s), said.refusal
+                return self._believe(self._judged_anew(standing, now_s, learnt), said, now_s), said.refusal
             search.reject(found, said.refusal)
             unheard.append(said)
         failure = search.failure()
@@ -209,27 +224,65 @@ class Driver:
         # A signed refusal is an answer too: where it is the most telling of all, its intervals and time are adopted.
         for said in unheard:
             if type(said.refusal) is type(failure):
-                believed = self._believe(standing, said, now_s)
+                believed = self._believe(self._judged_anew(standing, now_s, learnt), said, now_s)
                 return Standing(believed.state.with_outcome(failure), believed.lease, believed.proven_s), failure
         raise failure
 
     def _ask(self, standing: Standing, search: Search, found: Found, now_s: int) -> _AskingOne:
         question = Question(standing.state.cmid, standing.state.edition, standing.state.nonce or "")
         try:
-            addresses = search.addresses(found)
+            addresses = None if self._transport.is_proxied else search.addresses(found)
             answer = yield Ask(found.target, self._request(standing, question, now_s), now_s, addresses)
         except QuorateError as error:
             self._log_sent(standing, str(found.target), now_s, error)
             raise
         self._log_sent(standing, str(found.target), now_s, None)
         try:
-            said = self._accept(answer, question, self._anchor, now_s)
+            said = self._verified(standing, answer, question, Where(found.target, addresses), now_s)
         except QuorateError as error:
             self._log_received(standing, found.target, now_s, None, error)
             raise
         refusal = refusal_error(said, self._anchor) if isinstance(said, Refusal) else None
         self._log_received(standing, found.target, now_s, said, refusal)
         return _Said(found, answer, said, refusal)
+
+    def _verified(
+        self, standing: Standing, answer: Answer, question: Question, where: Where, now_s: int
+    ) -> Lease | Refusal:
+        if self._learner is None:
+            return self._accept(answer, question, self._anchor, now_s)
+        seen, is_renewal = standing.state.list_seen, standing.lease is not None
+        return self._learner.accept(answer, question, self._anchor, now_s, where, seen=seen, is_renewal=is_renewal)
+
+    def _learnt(self) -> int:
+        return 0 if self._learner is None else self._learner.news.learnt
+
+    def _judged_anew(self, standing: Standing, now_s: int, learnt: int) -> Standing:
+        """The standing by what hosts have brought of the publisher in this attempt, if they did."""
+        if self._learner is None or self._learner.news.learnt == learnt:
+            return standing
+        standing = self._keeper.judged_anew(standing, now_s)
+        state = standing.state.with_list_seen(self._learner.news.seen())
+        return Standing(state, standing.lease, standing.proven_s)
+
+    def _verified(
+        self, standing: Standing, answer: Answer, question: Question, where: Where, now_s: int
+    ) -> Lease | Refusal:
+        if self._learner is None:
+            return self._accept(answer, question, self._anchor, now_s)
+        seen, is_renewal = standing.state.list_seen, standing.lease is not None
+        return self._learner.accept(answer, question, self._anchor, now_s, where, seen=seen, is_renewal=is_renewal)
+
+    def _learnt(self) -> int:
+        return 0 if self._learner is None else self._learner.news.learnt
+
+    def _judged_anew(self, standing: Standing, now_s: int, learnt: int) -> Standing:
+        """The standing by what hosts have brought of the publisher in this attempt, if they did."""
+        if self._learner is None or self._learner.news.learnt == learnt:
+            return standing
+        standing = self._keeper.judged_anew(standing, now_s)
+        state = standing.state.with_list_seen(self._learner.news.seen())
+        return Standing(state, standing.lease, standing.proven_s)
 
     def _request(self, standing: Standing, question: Question, now_s: int) -> ActivationRequest:
         policy = self._anchor.product.policy
@@ -244,7 +297,7 @@ class Driver:
             expires_in_min=standing.expires_in_min(now_s, policy),
             vm=self._machine.is_virtual,
             previous_cmid=standing.state.previous_cmid,
-            link=None if standing.lease is None else standing.lease.link,
+            link=standing.link,
         )
 
     def _believe(self, standing: Standing, verified: _Said, now_s: int) -> Standing:
@@ -256,7 +309,11 @@ class Driver:
             lease = said
         elif lease is not None and lease.issued_s > said.issued_s + policy.clock_tolerance_s:
             state, lease = state.without_lease(now_s, policy), None  # made at a time that has not been yet
-        state = state.answered(said, verified.answer, verified.found, now_s, self._chance(), self._anchor)
+        chance, anchor = self._chance(), self._anchor
+        if isinstance(verified.refusal, CmidSupersededError) and isinstance(said, Refusal):
+            state = state.superseded(said, verified.answer, verified.found, now_s, chance, anchor, self._entropy)
+        else:
+            state = state.answered(said, verified.answer, verified.found, now_s, chance, anchor)
         return Standing(state, lease, said.issued_s)
 
     def _keep(self, standing: Standing, unwritable: FileAccessError | None) -> FileAccessError | None:

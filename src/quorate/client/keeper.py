@@ -13,16 +13,20 @@ from dataclasses import dataclass
 
 from quorate.client.identity import Machine
 from quorate.client.leasefile import FileIdentity, LeaseFile
+from quorate.client.news import News
+from quorate.client.news import News
 from quorate.client.standing import Standing
 from quorate.client.state import STATE_BYTES_MAX, ClientState, decode_state, fresh
 from quorate.clock import Clock, Entropy
 from quorate.core.lease import Lease
 from quorate.core.messages import encode
 from quorate.core.policy import HOUR_S
-from quorate.core.trust import Anchor, Question, check_stored_lease
+from quorate.core.trust import Anchor, Question
 from quorate.errors import (
     AnswerMismatchError,
     FileAccessError,
+    HostRevokedError,
+    KeyRoleError,
     LeaseDamagedError,
     LeaseForeignError,
     LeaseInvalidError,
@@ -30,12 +34,15 @@ from quorate.errors import (
     MalformedError,
     NotKnownError,
     QuorateError,
+    RetiredKeyError,
     StateInUseError,
     StateMissingError,
 )
 
-__all__ = ["CheckStored", "Keeper"]
+__all__ = ["TAKEN_BACK", "CheckStored", "Keeper"]
 
+TAKEN_BACK = (HostRevokedError, RetiredKeyError, KeyRoleError)  # a lease that was good, until its publisher said no
+TAKEN_BACK = (HostRevokedError, RetiredKeyError, KeyRoleError)  # a lease that was good, until its publisher said no
 SEEN_EVERY_S = HOUR_S  # a quarter of the usual clock tolerance
 
 
@@ -54,6 +61,9 @@ class Keeper:
     Args:
         edition: the one the application demands; None: the one in the record, or else the product's first.
         check: how a stored lease is verified; a simulation of a large fleet hands in a cheaper proof of the same.
+
+    Attributes:
+        news: what the publisher has said since; None where `check` is given.
     """
 
     def __init__(
@@ -64,7 +74,7 @@ class Keeper:
         machine: Machine,
         clock: Clock,
         entropy: Entropy,
-        check: CheckStored = check_stored_lease,
+        check: CheckStored | None = None,
     ) -> None:
         self._file = file
         self._anchor = anchor
@@ -72,7 +82,8 @@ class Keeper:
         self._machine = machine
         self._clock = clock
         self._entropy = entropy
-        self._check = check
+        self.news = News(file.folder, anchor) if check is None else None
+        self._check = check if self.news is None else self.news.check_stored
         self._lock = file.lock(clock)
         self._read: _Read | None = None
         self._seen_s = 0  # the newest time this machine's clock has shown, and the newest noted on disk
@@ -127,6 +138,30 @@ class Keeper:
             standing = self.standing(now_s, is_locked=True)
             if self.is_unsaved:
                 self.keep(standing.state, standing.lease)
+
+    def judged_anew(self, standing: Standing, now_s: int) -> Standing:
+        """The standing, after something was learnt of the publisher: without its lease, where that was taken back."""
+        try:
+            self._proven(standing.state)
+        except TAKEN_BACK as fault:
+            at_s = max(now_s, standing.state.proven_s)
+            state = standing.state.without_lease(at_s, self._anchor.product.policy).with_outcome(fault)
+            return Standing(state, None, standing.proven_s)
+        except QuorateError:  # whatever else is wrong with it shows when it is read again
+            return standing
+        return standing
+
+    def judged_anew(self, standing: Standing, now_s: int) -> Standing:
+        """The standing, after something was learnt of the publisher: without its lease, where that was taken back."""
+        try:
+            self._proven(standing.state)
+        except TAKEN_BACK as fault:
+            at_s = max(now_s, standing.state.proven_s)
+            state = standing.state.without_lease(at_s, self._anchor.product.policy).with_outcome(fault)
+            return Standing(state, None, standing.proven_s)
+        except QuorateError:  # whatever else is wrong with it shows when it is read again
+            return standing
+        return standing
 
     def believe(self, now_s: int) -> None:
         """A host has proven the time: what this machine's clock had shown before counts no more."""
@@ -200,13 +235,16 @@ class Keeper:
         if self._edition is not None and state.edition != self._edition:
             raise LeaseForeignError(field="edition")
         self._anchor.edition(state.edition)
-        if state.lease is None or state.host_certificate is None or state.lease_nonce is None:
-            return None
-        question = Question(state.cmid, state.edition, state.lease_nonce)
         try:
-            return self._check(state.lease, state.host_certificate, question, self._anchor)
+            return self._proven(state)
         except AnswerMismatchError as fault:
             raise LeaseForeignError(field=fault.values["field"]) from None
+
+    def _proven(self, state: ClientState) -> Lease | None:
+        question = state.lease_question()
+        if question is None or state.lease is None or state.host_certificate is None or self._check is None:
+            return None
+        return self._check(state.lease, state.host_certificate, question, self._anchor)
 
     def _restarted(self, now_s: int, fault: QuorateError, state: ClientState, may_write: bool) -> ClientState:
         """The record without the lease that failed its check; as much of the rest as still holds."""
@@ -221,6 +259,10 @@ class Keeper:
             if state.lease is None:  # nothing is lost by it, so nothing is said
                 return state.with_edition(edition)
             return state.without_lease(at_s, policy).with_edition(edition).with_outcome(fault)
+        if isinstance(fault, TAKEN_BACK):
+            return state.without_lease(at_s, policy).with_outcome(fault)
+        if isinstance(fault, TAKEN_BACK):
+            return state.without_lease(at_s, policy).with_outcome(fault)
         if not isinstance(fault, LeaseWrongMachineError):
             fault = self._set_aside(fault, may_write)
         another = state.as_another(self._machine, at_s, self._entropy, policy)

@@ -4,6 +4,8 @@
 |---|---|
 | `client.json` | the record (`client.state`); replaced whole, so a reader sees the old or the new one |
 | `client.json.damaged-N` | records that could not be read, at most five |
+| `publisher.json` | the publisher's newest keys and revocation list (`client.news`); replaced whole as well |
+| `publisher.json` | the publisher's newest keys and revocation list (`client.news`); replaced whole as well |
 | `client.lock` | held by whoever changes the record |
 | `seen` | the newest time this machine's clock has shown, noted about once an hour; of no worth alone |
 | `events.jsonl` | the event log |
@@ -29,14 +31,14 @@ FileIdentity = tuple[int, int, int, int]
 
 
 class LeaseFile:
-    """The folder of one product's installation on this machine."""
+    """The folder of one product's installation on this machine, and the file in it that is replaced whole."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "client.json") -> None:
         self.folder = folder
-        self.path = folder / "client.json"
+        self.path = folder / name
         self.lock_path = folder / "client.lock"
         self.events_path = folder / "events.jsonl"
-        self._temporary = folder / "client.json.new"  # one name is enough: it is written under the lock
+        self._temporary = folder / f"{name}.new"  # one name is enough: it is written under the lock
         self._seen = folder / "seen"
         self._path_text = os.fspath(self.path)
 

@@ -16,15 +16,24 @@ from quorate.client.discovery.domains import parse_domain
 from quorate.client.discovery.search import Directions
 from quorate.client.discovery.target import Found, Source, Target
 from quorate.client.identity import Machine, MachineMark
+from quorate.client.news import ListSeen
+from quorate.client.news import ListSeen
 from quorate.clock import Entropy
 from quorate.core import lifecycle
 from quorate.core.ids import Cmid, Nonce, Slug, b64url, new_cmid
 from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import Event, Life
 from quorate.core.messages import Answer, Count, LicenseStatus, TimeS, decode_strict
-from quorate.core.policy import Policy
-from quorate.core.trust import Anchor, refusal_error
-from quorate.errors import BY_CODE, CountInsufficientError, InvalidSettingError, MalformedError, QuorateError
+from quorate.core.policy import DAY_S, Policy
+from quorate.core.trust import Anchor, Question, refusal_error
+from quorate.errors import (
+    BY_CODE,
+    CmidSupersededError,
+    CountInsufficientError,
+    InvalidSettingError,
+    MalformedError,
+    QuorateError,
+)
 
 __all__ = ["STATE_BYTES_MAX", "ClientState", "Outcome", "decode_state", "fresh"]
 
@@ -61,7 +70,9 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     Attributes:
         previous_cmid: the CMID before a rearm, until a host has heard of it.
-        lease_nonce: of the question that the lease answered.
+        lease_nonce: of the question that the lease answered; lease_cmid: its CMID, where that was another than now.
+        superseded_s: when a host took the CMID before from this machine, until the present one is activated.
+        list_seen: the newest revocation list that was accepted here.
         nonce: of the question that no host has answered yet; None when there is none.
         host: set by hand; cached_host: the one that worked last. As `Target` reads them.
         cached_source, cached_domain: how the latter became known.
@@ -82,6 +93,9 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     lease: _Token | None = None
     host_certificate: _Token | None = None
     lease_nonce: Nonce | None = None
+    lease_cmid: Cmid | None = None
+    superseded_s: TimeS | None = None
+    list_seen: ListSeen | None = None
     nonce: Nonce | None = None
     machine: MachineMark | None = None
     host: _HostText | None = None
@@ -117,6 +131,18 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """Whether slmgr `/upk` was said, and it was not installed again since."""
         return self.life.status is LicenseStatus.UNLICENSED
 
+    def lease_question(self) -> Question | None:
+        """The question that the stored lease answers; None when there is none."""
+        if self.lease_nonce is None:
+            return None
+        return Question(self.lease_cmid or self.cmid, self.edition, self.lease_nonce)
+
+    def lease_question(self) -> Question | None:
+        """The question that the stored lease answers; None when there is none."""
+        if self.lease_nonce is None:
+            return None
+        return Question(self.lease_cmid or self.cmid, self.edition, self.lease_nonce)
+
     # --- changes ---------------------------------------------------------------------------------------------------
 
     def asking(self, entropy: Entropy) -> ClientState:
@@ -132,13 +158,15 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """
         policy = anchor.product.policy
         is_heard = isinstance(said, Lease) or said.code == CountInsufficientError.code  # other refusals leave no record
+        is_ours = is_heard or (isinstance(said, Refusal) and said.code == CmidSupersededError.code)
+        is_ours = is_heard or (isinstance(said, Refusal) and said.code == CmidSupersededError.code)
         state = _replace(
             self,
             nonce=None,
             previous_cmid=None if is_heard else self.previous_cmid,
-            cached_host=str(found.target) if is_heard else None,
-            cached_source=found.source if is_heard else None,
-            cached_domain=found.domain if is_heard else None,
+            cached_host=str(found.target) if is_ours else None,
+            cached_source=found.source if is_ours else None,
+            cached_domain=found.domain if is_ours else None,
             attempts=self.attempts + 1,
             last_attempt_s=now_s,
             count=said.count if is_heard else self.count,
@@ -157,7 +185,31 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             lease=answer.answer,
             host_certificate=answer.host_certificate,
             lease_nonce=said.nonce,
+            lease_cmid=None,
+            superseded_s=None,
             outcome=None,
+        )
+
+    def superseded(
+        self, said: Refusal, answer: Answer, found: Found, now_s: int, chance: float, anchor: Anchor, entropy: Entropy
+    ) -> ClientState:
+        """After a host's word that another machine goes on with this CMID: a new one, and the same life. The lease runs
+        on; that machine's record is not named as a previous one, for it is not ours to remove.
+
+        Once a day at the most until the new one is activated: a faulty host must not make many machines of one.
+        """
+        state = self.answered(said, answer, found, now_s, chance, anchor)
+        if self.superseded_s is not None and 0 <= now_s - self.superseded_s < DAY_S:
+            return state
+        return _replace(
+            state,
+            life=lifecycle.step(
+                self.life, Event.SUPERSEDED, now_s, anchor.product.policy, chance=chance, intervals=said.intervals
+            ),
+            cmid=new_cmid(entropy.token(16)),
+            previous_cmid=None,
+            lease_cmid=None if self.lease is None else self.lease_cmid or self.cmid,
+            superseded_s=now_s,
         )
 
     def unanswered(self, error: QuorateError, now_s: int, chance: float, policy: Policy) -> ClientState:
@@ -180,11 +232,9 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             cmid=new_cmid(entropy.token(16)),
             previous_cmid=self.cmid if is_known else self.previous_cmid,
             life=lifecycle.step(self.life, Event.REARMED, now_s, policy),
-            lease=None,
-            host_certificate=None,
-            lease_nonce=None,
             nonce=None,
             outcome=None,
+            **_NO_LEASE,
         )
 
     def uninstalled(self, now_s: int, policy: Policy) -> ClientState:
@@ -192,8 +242,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if self.is_uninstalled:
             return self
         life = lifecycle.step(self.life, Event.UNINSTALLED, now_s, policy)
-        void = _replace(self, lease=None, host_certificate=None, lease_nonce=None, nonce=None, outcome=None)
-        return _replace(void, life=life)
+        return _replace(self, life=life, nonce=None, outcome=None, **_NO_LEASE)
 
     def installed_again(self, now_s: int, policy: Policy) -> ClientState:
         """Back from `uninstalled`. The initial grace begins anew, so it counts as a rearm; beyond the limit it is over
@@ -214,7 +263,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if life.status is LicenseStatus.LICENSED and life.deadline_s is not None and life.deadline_s <= now_s:
             life = lifecycle.step(life, Event.DEADLINE, life.deadline_s, policy)
         life = lifecycle.step(life, Event.LEASE_VOID, now_s, policy)
-        return _replace(self, life=life, lease=None, host_certificate=None, lease_nonce=None)
+        return _replace(self, life=life, **_NO_LEASE)
 
     def as_another(self, machine: Machine, now_s: int, entropy: Entropy, policy: Policy) -> ClientState:
         """Another installation than the one whose record this was: its own CMID, no lease, nothing of that one's
@@ -223,9 +272,16 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             self.without_lease(now_s, policy),
             cmid=new_cmid(entropy.token(16)),
             previous_cmid=None,
+            superseded_s=None,
             nonce=None,
             machine=machine.mark(b64url(entropy.token(16))),
         )
+
+    def with_list_seen(self, seen: ListSeen | None) -> ClientState:
+        return self if seen is None else _replace(self, list_seen=seen)
+
+    def with_list_seen(self, seen: ListSeen | None) -> ClientState:
+        return self if seen is None else _replace(self, list_seen=seen)
 
     def with_edition(self, edition: str) -> ClientState:
         return _replace(self, edition=edition, nonce=None)
@@ -250,6 +306,8 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 _replace = msgspec.structs.replace
+_NO_LEASE = {"lease": None, "host_certificate": None, "lease_nonce": None, "lease_cmid": None}
+_NO_LEASE = {"lease": None, "host_certificate": None, "lease_nonce": None, "lease_cmid": None}
 _decoder = msgspec.json.Decoder(ClientState)
 
 
@@ -283,6 +341,10 @@ def decode_state(data: bytes) -> ClientState:
         raise MalformedError(what="client.json", reason=fault.message) from None
     if len({state.lease is None, state.host_certificate is None, state.lease_nonce is None}) != 1:
         raise MalformedError(what="client.json", reason="of lease, certificate and nonce, one is missing")
+    if state.lease is None and state.lease_cmid is not None:
+        raise MalformedError(what="client.json", reason="it names the CMID of a lease, without one")
+    if state.lease is None and state.lease_cmid is not None:
+        raise MalformedError(what="client.json", reason="it names the CMID of a lease, without one")
     life = state.life
     if life.status not in (_WITHOUT_LEASE if state.lease is None else _WITH_LEASE):
         raise MalformedError(

@@ -12,8 +12,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -23,33 +22,33 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Url, parse_url
 
 from quorate.client.discovery.target import Target
+from quorate.client.replies import check_is_answer, clean, not_ours, read_answer
+from quorate.core import revocation, succession
+from quorate.core import revocation, succession
 from quorate.core.messages import (
     ANSWER_BYTES_MAX,
     ActivationRequest,
     Answer,
     HostDescription,
     ProbeResult,
-    decode_answer,
-    decode_problem,
     decode_strict,
     encode,
 )
+from quorate.core.publication import PublishedRevocations, PublishedTrust, decode_revocations, decode_trust
 from quorate.errors import (
     FileAccessError,
     HostUnreachableError,
-    InternalFaultError,
     InvalidSettingError,
     MalformedError,
-    NotAQuorateHostError,
-    QuorateError,
 )
 
 __all__ = ["Transport", "TransportSettings", "read_answer"]
 
-ACTIVATE, DESCRIBE, PROBE = "/v1/activate", "/v1/host", "/v1/probe"
+ACTIVATE, DESCRIBE, PROBE, TRUST, REVOCATIONS = "/v1/activate", "/v1/host", "/v1/probe", "/v1/trust", "/v1/revocations"
+NEWS_S = 6.0  # for each of the publisher's documents: two of them follow on an answer, within an attempt's minute
+CHAIN_BYTES_MAX = succession.CHAIN_BYTES_MAX + 64 * 1024  # and its quotes and commas
+LIST_BYTES_MAX = revocation.REVOCATIONS.bytes_max + 1024
 ADDRESS_S_MIN = 1.0  # for each address of a host, where several share the time to connect
-RETRY_AFTER_S_MAX = 86_400  # an unsigned word must not silence a client for longer than a day
-WORDS_MAX = 500
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,11 @@ class Transport:
         self._proxy = None if self._settings.proxy is None else _proxy_of(self._settings.proxy)
         self._tls = _tls(self._settings.ca_file) if self._settings.is_https else None
 
+    @property
+    def is_proxied(self) -> bool:
+        """Whether a proxy looks names up, so that nobody needs to here."""
+        return self._proxy is not None
+
     def activate(
         self, target: Target, request: ActivationRequest, now_s: int, addresses: Sequence[str] | None = None
     ) -> Answer:
@@ -101,11 +105,11 @@ class Transport:
             as `activate`.
         """
         status, headers, body = self._told(target, "GET", DESCRIBE, None, addresses)
-        _check_is_answer(target, status, headers, body, now_s)
+        check_is_answer(target, status, headers, body, now_s)
         try:
             return decode_strict(_description_decoder, body, "the host's description")
         except MalformedError as fault:
-            raise _not_ours(target, f"its description is none of ours ({clean(str(fault.values['reason']))})") from None
+            raise not_ours(target, f"its description is none of ours ({clean(str(fault.values['reason']))})") from None
 
     def probe(
         self, target: Target, request: ActivationRequest, now_s: int, addresses: Sequence[str] | None = None
@@ -116,18 +120,46 @@ class Transport:
             as `activate`.
         """
         status, headers, body = self._told(target, "POST", PROBE, encode(request), addresses)
-        _check_is_answer(target, status, headers, body, now_s)
+        check_is_answer(target, status, headers, body, now_s)
         try:
             return decode_strict(_probe_decoder, body, "the host's answer to a probe")
         except MalformedError as fault:
-            raise _not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
+            raise not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
+
+    def trust(self, target: Target, now_s: int, addresses: Sequence[str] | None = None) -> PublishedTrust:
+        """The publisher's trust documents, as far as this host carries them, unverified.
+
+        Raises:
+            as `activate`.
+        """
+        return decode_trust(self._news(target, TRUST, CHAIN_BYTES_MAX, now_s, addresses))
+
+    def revocations(self, target: Target, now_s: int, addresses: Sequence[str] | None = None) -> PublishedRevocations:
+        """The publisher's revocation list, as this host carries it, unverified.
+
+        Raises:
+            as `activate`.
+        """
+        return decode_revocations(self._news(target, REVOCATIONS, LIST_BYTES_MAX, now_s, addresses))
+
+    def _news(self, target: Target, path: str, bytes_max: int, now_s: int, addresses: Sequence[str] | None) -> bytes:
+        status, headers, body = self._told(target, "GET", path, None, addresses, bytes_max, NEWS_S)
+        check_is_answer(target, status, headers, body, now_s, bytes_max)
+        return body
 
     def _told(
-        self, target: Target, method: str, path: str, body: bytes | None, addresses: Sequence[str] | None
+        self,
+        target: Target,
+        method: str,
+        path: str,
+        body: bytes | None,
+        addresses: Sequence[str] | None,
+        bytes_max: int = ANSWER_BYTES_MAX,
+        total_s: float | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
         """One exchange, with everything that can go wrong on the way given its error."""
         try:
-            return self._exchange(target, method, path, body, addresses)
+            return self._exchange(target, method, path, body, addresses, bytes_max, total_s)
         except NameResolutionError:
             raise _unreachable(target, "the name does not resolve") from None
         except NewConnectionError as fault:  # which counts as a timeout too
@@ -139,15 +171,27 @@ class Transport:
         except http.client.RemoteDisconnected:
             raise _unreachable(target, "it closed the connection without an answer") from None
         except http.client.HTTPException:
-            raise _not_ours(target, "it does not speak HTTP") from None
+            raise not_ours(target, "it does not speak HTTP") from None
         except (OSError, HTTPError) as fault:
             raise _unreachable(target, _reason(fault)) from None
 
     def _exchange(
-        self, target: Target, method: str, path: str, body: bytes | None, addresses: Sequence[str] | None
+        self,
+        target: Target,
+        method: str,
+        path: str,
+        body: bytes | None,
+        addresses: Sequence[str] | None,
+        bytes_max: int,
+        total_s: float | None,
     ) -> tuple[int, dict[str, str], bytes]:
-        with contextlib.closing(self._connected(target, addresses)) as connection:
-            rest_s = self._settings.total_timeout_s - self._settings.connect_timeout_s
+        limits = self._settings
+        if total_s is not None and total_s < limits.total_timeout_s:
+            limits = replace(
+                limits, connect_timeout_s=min(limits.connect_timeout_s, total_s / 3), total_timeout_s=total_s
+            )
+        with contextlib.closing(self._connected(target, addresses, limits.connect_timeout_s)) as connection:
+            rest_s = limits.total_timeout_s - limits.connect_timeout_s
             connection.timeout = rest_s
             with _cut_after(rest_s, connection.sock) as is_cut:
                 try:
@@ -168,7 +212,7 @@ class Transport:
                     )
                     response = connection.getresponse()
                     with contextlib.closing(response):
-                        received = _bounded_body(response)
+                        received = _bounded_body(response, bytes_max)
                 except (OSError, HTTPError, http.client.HTTPException):
                     if is_cut.is_set():
                         raise TimeoutError from None
@@ -177,12 +221,10 @@ class Transport:
                     raise TimeoutError
             return response.status, {name.lower(): value for name, value in response.headers.items()}, received
 
-    def _connected(self, target: Target, addresses: Sequence[str] | None) -> HTTPConnection:
+    def _connected(self, target: Target, addresses: Sequence[str] | None, connect_s: float) -> HTTPConnection:
         """A connection to the first address that takes one; the last one's fault when none does."""
         hosts = [target.host] if addresses is None or self._proxy is not None else list(addresses)
-        timeout_s = max(
-            self._settings.connect_timeout_s / len(hosts), min(ADDRESS_S_MIN, self._settings.connect_timeout_s)
-        )
+        timeout_s = max(connect_s / len(hosts), min(ADDRESS_S_MIN, connect_s))
         for left, host in enumerate(hosts, start=1 - len(hosts)):
             connection = self._connection(target, host, timeout_s)
             try:
@@ -236,10 +278,10 @@ def _cut_after(seconds: float, connection: socket.socket | None) -> Iterator[thr
         timer.cancel()
 
 
-def _bounded_body(response: BaseHTTPResponse) -> bytes:
+def _bounded_body(response: BaseHTTPResponse, bytes_max: int) -> bytes:
     """At most one byte more than an answer may have: the reader then knows that it is too long."""
     parts: list[bytes] = []
-    missing = ANSWER_BYTES_MAX + 1
+    missing = bytes_max + 1
     while missing > 0:
         part = response.read(missing)
         if not part:
@@ -253,72 +295,6 @@ _description_decoder = msgspec.json.Decoder(HostDescription)
 _probe_decoder = msgspec.json.Decoder(ProbeResult)
 
 
-def read_answer(target: Target, status: int, headers: dict[str, str], body: bytes, now_s: int) -> Answer:
-    """What a response says: the answer in it, or the fault that it reports. Raises as `Transport.activate`.
-
-    Args:
-        headers: by their lower-case names.
-    """
-    _check_is_answer(target, status, headers, body, now_s)
-    try:
-        return decode_answer(body)
-    except MalformedError as fault:
-        raise _not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
-
-
-def _check_is_answer(target: Target, status: int, headers: dict[str, str], body: bytes, now_s: int) -> None:
-    """Goes on when there is a body to be read; raises what else it is."""
-    if len(body) > ANSWER_BYTES_MAX:
-        raise _not_ours(target, f"its answer is longer than {ANSWER_BYTES_MAX} bytes")
-    if status == 200:
-        return
-    if 300 <= status < 400:
-        raise _not_ours(target, f"it redirects (HTTP {status}), which a KMS host never does")
-    error = _reported(target, status, headers, body)
-    retry_after_s = _retry_after_s(headers, now_s)
-    if retry_after_s is not None:
-        error.values["retry_after_s"] = retry_after_s
-    raise error
-
-
-def _reported(target: Target, status: int, headers: dict[str, str], body: bytes) -> QuorateError:
-    """The fault a host reports, or the finding that this is no host."""
-    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/problem+json":
-        return _not_ours(target, f"HTTP status {status} without a problem report")
-    try:
-        problem = decode_problem(body)
-    except MalformedError:
-        return _not_ours(target, f"HTTP status {status} with a problem report that is none of ours")
-    error = problem.error()
-    # Each fault that a host reports has its own HTTP status. Those without one are a client's to find, or to be signed.
-    is_a_hosts = error is not None and (
-        error.http_status != QuorateError.http_status or isinstance(error, InternalFaultError)
-    )
-    if error is None or not is_a_hosts or error.http_status != status:
-        return _not_ours(target, f"HTTP status {status} with the code {clean(problem.code)[:40]}")
-    if problem.retry_after_s is not None:
-        error.values["retry_after_s"] = min(max(problem.retry_after_s, 0), RETRY_AFTER_S_MAX)
-    return error
-
-
-def _retry_after_s(headers: dict[str, str], now_s: int) -> int | None:
-    """`Retry-After` (RFC 9110, section 10.2.3): seconds or a date; bounded; None when there is none to be read."""
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        seconds = int(value[:12])
-    else:
-        try:
-            seconds = int(parsedate_to_datetime(value).timestamp()) - now_s
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return min(max(seconds, 0), RETRY_AFTER_S_MAX)
-
-
-def clean(text: str) -> str:
-    """Words of a stranger, fit for a terminal: no control characters, at most `WORDS_MAX`."""
-    return "".join(c if c.isprintable() else " " for c in text[:WORDS_MAX])
-
-
 def _reason(fault: Exception) -> str:
     cause = fault.__cause__ if isinstance(fault.__cause__, OSError) else fault
     if isinstance(cause, ConnectionRefusedError):
@@ -329,10 +305,6 @@ def _reason(fault: Exception) -> str:
 
 def _unreachable(target: Target, reason: str) -> HostUnreachableError:
     return HostUnreachableError(tried=f"{target}: {reason}", port=target.port)
-
-
-def _not_ours(target: Target, reason: str) -> NotAQuorateHostError:
-    return NotAQuorateHostError(host=str(target), reason=reason)
 
 
 def _proxy_of(text: str) -> Url:

@@ -31,7 +31,8 @@ class Event(Enum):
     UNANSWERED = "no host answered"
     DEADLINE = "the state's time is over"
     REARMED = "rearm"
-    LEASE_VOID = "lease of another machine, or damaged"
+    LEASE_VOID = "lease of another machine, damaged, or taken back"
+    SUPERSEDED = "host knows another machine of this CMID"
     UNINSTALLED = "product file removed"
 
 
@@ -43,6 +44,7 @@ class Effect(Enum):
     START_ADDITIONAL_GRACE = "additional grace begins"
     NO_DEADLINE = "no end"
     ATTEMPT_NOW = "ask now"
+    ATTEMPT_SOON = "ask within five minutes"
     ATTEMPT_AT_RETRY = "ask again after the activation interval"
     ATTEMPT_AT_RENEWAL = "ask again in the renewal window"
     NO_ATTEMPT = "ask no more"
@@ -61,6 +63,7 @@ def _common(stay: LicenseStatus) -> _Transitions:
         _E.UNANSWERED: (stay, (_F.ATTEMPT_AT_RETRY,)),
         _E.REARMED: (_S.INITIAL_GRACE, (_F.START_INITIAL_GRACE, _F.COUNT_REARM, _F.ATTEMPT_NOW)),
         _E.LEASE_VOID: (stay, (_F.ATTEMPT_NOW,)),  # no new grace: spoiling a file must not buy time
+        _E.SUPERSEDED: (stay, (_F.ATTEMPT_SOON,)),  # a new CMID buys no new grace
         _E.UNINSTALLED: (_S.UNLICENSED, (_F.NO_DEADLINE, _F.NO_ATTEMPT)),
     }
 
@@ -89,6 +92,7 @@ TRANSITIONS: dict[LicenseStatus, _Transitions] = {
 USABLE = frozenset({_S.INITIAL_GRACE, _S.LICENSED, _S.ADDITIONAL_GRACE})
 """States in which the application should do its work. What it does in the others is the publisher's choice."""
 
+SOON_S = 300  # copies of one image that were started together do not come back together
 RETRY_AFTER_MAX_S = DAY_S  # nobody signs a Retry-After: one forged reply must not silence a client for longer
 JITTER = 0.05  # the last twentieth of an interval, so that machines refused together do not come back together
 
@@ -173,6 +177,8 @@ def _apply(
             return replace(life, deadline_s=None)
         case Effect.ATTEMPT_NOW:
             return replace(life, next_attempt_s=now_s)
+        case Effect.ATTEMPT_SOON:
+            return replace(life, next_attempt_s=now_s + max(1, round(SOON_S * chance)))
         case Effect.ATTEMPT_AT_RETRY:  # S11, S22
             interval_s = life.intervals.activation_min * 60
             if retry_after_s is not None:  # never earlier than asked for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from quorate.client.discovery.search import Search
 from quorate.client.discovery.target import Found
 from quorate.client.discovery.trail import Step, origin
 from quorate.client.transport import Transport
+from quorate.core.documents import HostCertificate
 from quorate.core.messages import HostDescription
 from quorate.core.trust import Anchor, check_certificate
 from quorate.errors import HostNotActivatedError, NotAQuorateHostError, QuorateError
@@ -69,11 +71,19 @@ class Discovery:
     error: QuorateError | None
 
 
-def survey(search: Search, transport: Transport, anchor: Anchor, now_s: int) -> Discovery:
-    """Greet every host of the search, within its limits. Never raises for the network."""
+CheckCertificate = Callable[[str, Anchor, int], HostCertificate]
+
+
+def survey(
+    search: Search, transport: Transport, anchor: Anchor, now_s: int, check: CheckCertificate = check_certificate
+) -> Discovery:
+    """Greet every host of the search, within its limits. Never raises for the network.
+
+    `check`: how a host's certificate is verified, as `core.trust.check_certificate`.
+    """
     greeted: list[Greeted] = []
     for found in search.hosts():
-        each = _greet(search, found, transport, anchor, now_s)
+        each = _greet(search, found, transport, anchor, now_s, check)
         greeted.append(each)
         if each.error is None:
             search.trail.accepted(found, f"is a KMS host for {anchor.product.name}")
@@ -85,11 +95,13 @@ def survey(search: Search, transport: Transport, anchor: Anchor, now_s: int) -> 
     return Discovery(anchor.product.service, tuple(greeted), tuple(search.trail.steps), error)
 
 
-def _greet(search: Search, found: Found, transport: Transport, anchor: Anchor, now_s: int) -> Greeted:
+def _greet(
+    search: Search, found: Found, transport: Transport, anchor: Anchor, now_s: int, check: CheckCertificate
+) -> Greeted:
     addresses: tuple[str, ...] = ()
     description = None
     try:
-        known = search.addresses(found)
+        known = None if transport.is_proxied else search.addresses(found)
         addresses = known or ()
         description = transport.describe(found.target, now_s, known)
         if not description.activated:
@@ -98,7 +110,7 @@ def _greet(search: Search, found: Found, transport: Transport, anchor: Anchor, n
             raise NotAQuorateHostError(
                 host=str(found.target), reason="it calls itself activated, without a certificate"
             )
-        check_certificate(description.host_certificate, anchor, now_s)
+        check(description.host_certificate, anchor, now_s)
     except QuorateError as error:
         return Greeted(found, addresses, description, error)
     return Greeted(found, addresses, description, None)
