@@ -202,6 +202,21 @@ def test_s9_count_n_of_n(tmp_path: Path, patient: Patient) -> None:
         assert host.administration.counts()["acme"]["client"].current == 18
 
 
+def test_what_a_newer_host_says_in_a_probe_is_told_with_its_own_code(patient: Patient) -> None:
+    with scripted_kms(patient) as host:
+        result = ProbeResult(
+            would_activate=False,
+            code="STORE_UNAVAILABLE",
+            message="full\x1b[2J",
+            count=0,
+            threshold=25,
+            host_time_s=START_S,
+        )
+        host.script = lambda _: RawReply(encode(result))
+        cause = patient.cause()
+    assert (cause.code, cause.step, cause.seen) == ("STORE_UNAVAILABLE", "protocol", "full [2J")
+
+
 # --- trust -----------------------------------------------------------------------------------------------------------
 
 

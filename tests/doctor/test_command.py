@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -116,6 +117,37 @@ def test_a_product_that_is_not_here_is_said(state: Path, quorate: Quorate) -> No
     be_client(state)
     said = quorate("doctor", "--product-id", "other", "--json")
     assert (said.code, said.rows[0]["error"]) == (1, "NOT_KNOWN")
+
+
+WITHOUT_A_HOSTS_LIBRARIES = """
+import sys
+for name in ("sqlalchemy", "alembic", "granian", "starlette", "structlog", "uvloop", "prometheus_client", "jinja2"):
+    sys.modules[name] = None
+from quorate.__main__ import run, slmgr
+which, sys.argv = sys.argv[1], ["quorate", *sys.argv[2:]]
+{"quorate": run, "slmgr": slmgr}[which]()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["quorate"], "This machine is a KMS client for Acme CAD."),
+        (["quorate", "doctor", "--role", "client"], "KMS client: Acme CAD"),
+        (["slmgr", "/dli"], "License Status: Initial grace period"),
+        (["slmgr", "127.0.0.1:1", "admin", "t", "/dli"], "REMOTE_UNREACHABLE"),
+    ],
+)
+def test_a_client_needs_nothing_of_a_hosts_libraries(state: Path, words: list[str], wanted: str) -> None:
+    be_client(state, closed_port())
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_HOSTS_LIBRARIES, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert wanted in done.stdout + done.stderr, done.stderr
 
 
 # --- quorate alone ---------------------------------------------------------------------------------------------------

@@ -75,8 +75,13 @@ def command(
 
 
 def _host_checks(here: Here) -> list[Check]:
-    # What a host needs is not there on a machine that is only a client.
-    checks: list[Check] = importlib.import_module("quorate.cli.doctor_host").host_checks(here.host_paths)
+    try:  # what a host needs is not there on a machine that is only a client
+        module = importlib.import_module("quorate.cli.doctor_host")
+    except ModuleNotFoundError as missing:
+        if missing.name is None or missing.name.startswith("quorate"):
+            raise
+        return [Check("state", Level.FAIL, f"{missing.name} is not installed", None, "pip install 'quorate[host]'")]
+    checks: list[Check] = module.host_checks(here.host_paths)
     return checks
 
 

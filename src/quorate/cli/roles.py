@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def look_here(folder: Path | None, environ: Mapping[str, str]) -> Here:
     """
     named = environ.get("QUORATE_STATE_DIR")
     given = folder if folder is not None else Path(named) if named else None
-    user = os.geteuid()
+    user = 1 if sys.platform == "win32" else os.geteuid()  # there is no root there, and no KMS host
     host = StatePaths(host_state_dir(given, environ, user).absolute())
     publisher = publisher_state_dir(given, environ, user).absolute()
     roots = (given,) if given is not None else Settings.from_environment(environ).roots()
