@@ -26,6 +26,7 @@ from quorate.client.standing import Standing
 from quorate.client.transport import Transport, TransportSettings, clean
 from quorate.clock import Clock, Entropy
 from quorate.core.checkup import Check, Level, failed, skipped
+from quorate.core.documents import HostCertificate
 from quorate.core.ids import b64url
 from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, HostDescription
 from quorate.core.policy import DAY_S
@@ -203,7 +204,7 @@ class ClientCheckup:
     def _chain(self, found: Found, said: HostDescription, now_s: int) -> Check:
         if said.host_certificate is None:
             raise HostNotActivatedError
-        certificate = check_certificate(said.host_certificate, self._anchor, now_s)
+        certificate = self._checked(said.host_certificate, now_s)
         if certificate.host_id != said.host_id:
             reason = f"it calls itself {said.host_id}, and shows the certificate of {certificate.host_id}"
             raise NotAQuorateHostError(host=str(found.target), reason=reason)
@@ -240,8 +241,13 @@ class ClientCheckup:
             expires_in_min=standing.expires_in_min(now_s, policy),
             vm=self._machine.is_virtual,
             previous_cmid=state.previous_cmid,
-            link=None if standing.lease is None else standing.lease.link,
+            link=standing.link,
         )
+
+    def _checked(self, token: str, now_s: int) -> HostCertificate:
+        """The certificate, by all that is known of the publisher here."""
+        news = self._keeper.news
+        return (check_certificate if news is None else news.check_certificate)(token, self._anchor, now_s)
 
     # --- this machine ----------------------------------------------------------------------------------------------
 
@@ -267,7 +273,7 @@ class ClientCheckup:
         if token is None:
             return skipped("certificate", "no KMS host has shown one")
         try:
-            certificate = check_certificate(token, self._anchor, now_s)
+            certificate = self._checked(token, now_s)
         except QuorateError as error:
             return skipped("certificate", f"see above ({error.code})")
         left_days = (certificate.expires_s - now_s) // DAY_S
