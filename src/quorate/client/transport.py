@@ -42,7 +42,7 @@ from quorate.errors import (
     MalformedError,
 )
 
-__all__ = ["Transport", "TransportSettings", "read_answer"]
+__all__ = ["Transport", "TransportSettings", "clean", "read_answer"]
 
 ACTIVATE, DESCRIBE, PROBE, TRUST, REVOCATIONS = "/v1/activate", "/v1/host", "/v1/probe", "/v1/trust", "/v1/revocations"
 NEWS_S = 6.0  # for each of the publisher's documents: two of them follow on an answer, within an attempt's minute
