@@ -12,7 +12,7 @@ from quorate.sim.invariants import Watch
 from quorate.sim.machine import SimMachine
 from quorate.sim.network import Network
 from quorate.sim.recording import Recording
-from quorate.sim.scenario import Happening, Scenario, What
+from quorate.sim.scenario import Happening, Scenario, What, Wire
 from quorate.sim.timeline import Phase, Timeline
 
 __all__ = ["Happenings"]
@@ -48,6 +48,15 @@ class Happenings:
             at_s = self._scenario.start_s + happening.at_s
             chance = Chance(self._scenario.seed, "happening", number)
             self._timeline.at(at_s, Phase.CHANGE, self._do, happening, chance)
+        if self._scenario.faults_end_s is not None:
+            self._timeline.at(self._scenario.start_s + self._scenario.faults_end_s, Phase.CHANGE, self._peace)
+
+    def _peace(self) -> None:
+        """What has no time of its own ends too: the wire is perfect, clocks are set right, nobody dies any more."""
+        self._network.wire = Wire()
+        for machine in self._fleet.of(None):
+            machine.disk.on_write = None
+            self._set_clock_right(machine)
 
     def _do(self, happening: Happening, chance: Chance) -> None:
         if happening.what.is_of_a_host:

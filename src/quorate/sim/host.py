@@ -79,7 +79,12 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stores: dict[str, _SimStore] = {}
+        self._users: dict[str, list[SimHost]] = {}
         self._made = 0
+
+    def use(self, name: str, host: SimHost) -> None:
+        """That host works on that database."""
+        self._users.setdefault(name, []).append(host)
 
     def store(self, name: str) -> _SimStore:
         """The open store of that name, made when it is first asked for."""
@@ -89,20 +94,25 @@ class Shelf:
             self._stores[name] = _SimStore(Database.create(path, is_durable=False))
         return self._stores[name]
 
-    def reopen(self, name: str) -> _SimStore:
-        """What a host finds after a crash: the file, and only what was committed."""
+    def reopen(self, name: str) -> None:
+        """What a host finds after a crash: the file, and only what was committed. A database server lives on."""
+        if len(self._users[name]) > 1:
+            return
         store = self._stores[name]
         store.close()
-        self._stores[name] = _SimStore(Database.open(store.database.path, is_durable=False))
-        return self._stores[name]
+        again = _SimStore(Database.open(store.database.path, is_durable=False))
+        again.is_full = store.is_full
+        self._stores[name] = again
 
     def lose(self, name: str) -> None:
-        """The file is gone; the next one to ask gets an empty one."""
+        """The file is gone; all who work on it go on with an empty one."""
         if name in self._stores:
             store = self._stores.pop(name)
             store.close()
             for path in self._folder.glob(store.database.path.name + "*"):
                 path.unlink()
+        for host in self._users[name]:
+            host.serve()
 
     def close(self) -> None:
         """Let go of all files."""
@@ -139,7 +149,8 @@ class SimHost:
         self._inbox: list[Message] = []
         self._dies: str | None = None
         self._moves = 1
-        self._serve()
+        shelf.use(plan.database, self)
+        self.serve()
 
     def hear(self, message: Message) -> None:
         """A request arrives; it is answered together with all that arrive at this moment."""
@@ -165,15 +176,13 @@ class SimHost:
         self._dies = None
         if not self.is_up:
             self.is_up = True
-            self._serve()
+            self.serve()
 
     def lose_database(self) -> None:
         """The disk was exchanged: same papers, no records."""
-        was_up = self.is_up
         self._end()
         self._shelf.lose(self.plan.database)
-        if was_up:
-            self.start()
+        self.start()
 
     def set_disk_full(self, is_full: bool) -> None:
         """Nothing can be written, or everything again."""
@@ -202,7 +211,8 @@ class SimHost:
         """Its records, for whoever audits them."""
         return self._shelf.store(self.plan.database)
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
+        """Put the service together, on the database as it is now."""
         store = self._shelf.store(self.plan.database)
         settings = Settings(
             activation_interval_min=self.plan.activation_interval_min,

@@ -31,6 +31,7 @@ from quorate.sim.papers import said_in
 __all__ = ["Book", "Violation", "Watch"]
 
 VIOLATIONS_MAX = 100
+CLONES_MAX = 64
 SECOND_LEASE_S = HOUR_S  # how long an answer may be underway
 _answer_decoder = msgspec.json.Decoder(Answer)
 
@@ -107,7 +108,7 @@ class Watch:
         self._policy = anchor.product.policy
         self._classes = {edition.id: edition.machine_class for edition in anchor.product.editions}
         self.books = {name: Book(self._policy) for name in databases}
-        self._before: dict[str, _Given] = {}
+        self._before: dict[str, list[_Given]] = {}  # of clones that ask at the same time
         self.violations: list[Violation] = []
 
     def broken(self, at_s: int, rule: str, detail: str) -> None:
@@ -160,7 +161,7 @@ class Watch:
             if count < threshold.minimum or said.count < threshold.minimum:
                 self.broken(now_s, "no-lease-below-threshold", f"{request.machine}: {count} of {threshold.minimum}")
             if given is not None and now_s - given.issued_s < SECOND_LEASE_S:
-                self._before[request.cmid] = given
+                self._before[request.cmid] = [*self._before.get(request.cmid, [])[-CLONES_MAX:], given]
             book.given[request.cmid] = _Given(request.nonce, request.edition, said.issued_s, said.expires_s, said.count)
         elif count >= threshold.minimum:
             self.broken(now_s, "lease-at-threshold", f"{request.machine} was refused at {count}")
@@ -192,7 +193,7 @@ class Watch:
         machine_class = self._classes[said.edition]
         now_s = machine.clock.now_s()
         mine = (said.nonce, said.issued_s, said.expires_s)
-        known = [book.given.get(said.cmid) for book in self.books.values()] + [self._before.get(said.cmid)]
+        known = [book.given.get(said.cmid) for book in self.books.values()] + self._before.get(said.cmid, [])
         if not any(each is not None and (each.nonce, each.issued_s, each.expires_s) == mine for each in known):
             self.broken(now_s, "chain", f"{machine.name} believed a lease that no host has given: {said}")
         if said.expires_s - said.issued_s > self._policy.validity_s(machine_class):

@@ -138,7 +138,7 @@ class SimMachine:
         self.on_since_s = self._kit.timeline.now_s
         if self.image is not None:
             self.disk.restore(self.image)
-        self._begin(self._started().steps_now())
+        self._ask(is_due=False)
 
     def stop(self) -> None:
         """Switch it off; an attempt under way dies with its process."""
@@ -224,7 +224,15 @@ class SimMachine:
 
     def _wake(self, wish: int) -> None:
         if wish == self._wish and self.is_on and self._attempt is None:
-            self._begin(self._started().steps_if_due())
+            self._ask(is_due=True)
+
+    def _ask(self, *, is_due: bool) -> None:
+        try:
+            driver = self._started()
+        except ProcessDiedError:
+            self._died()
+        else:
+            self._begin(driver.steps_if_due() if is_due else driver.steps_now())
 
     def _begin(self, attempt: Attempt) -> None:
         self._attempt = attempt

@@ -50,7 +50,7 @@ class Network:
 
     def __init__(self, timeline: Timeline, wire: Wire, hosts: list[SimHost], bad_host: BadHost, chance: Chance) -> None:
         self._timeline = timeline
-        self._wire = wire
+        self.wire = wire
         self._hosts = hosts
         self._bad_host = bad_host
         self._chance = chance
@@ -78,7 +78,7 @@ class Network:
             self._deliver(machine, ticket, ask, status, headers, body)
             return
         body = encode(ask.request)
-        wire, chance = self._wire, self._chance
+        wire, chance = self.wire, self._chance
         if chance.happens(wire.duplicate_permille):
             again = Message(ask.request, body, machine.name, _nobody)
             self._timeline.after(chance.below(DUPLICATE_AFTER_MAX_S), Phase.WAKE, self._arrive, route, again)
@@ -115,7 +115,7 @@ class Network:
 
     def _way_back(self, machine: Asking, ticket: int, ask: Ask) -> Callable[[Outcome | None], None]:
         def answer(outcome: Outcome | None) -> None:
-            if outcome is None or self._chance.happens(self._wire.loss_permille):
+            if outcome is None or self._chance.happens(self.wire.loss_permille):
                 self._fail(machine, ticket, ask, "no answer in time", TIMEOUT_S)
             elif isinstance(outcome, bytes):
                 self._bad_host.overhear(outcome)
@@ -129,7 +129,7 @@ class Network:
     def _deliver(
         self, machine: Asking, ticket: int, ask: Ask, status: int, headers: dict[str, str], body: bytes
     ) -> None:
-        delay_s = self._chance.between(0, self._wire.delay_max_s) if self._wire.delay_max_s else 0
+        delay_s = self._chance.between(0, self.wire.delay_max_s) if self.wire.delay_max_s else 0
         if delay_s > TIMEOUT_S:
             self._fail(machine, ticket, ask, "no answer in time", TIMEOUT_S)
         elif delay_s < self._timeline.tick_s:

@@ -35,7 +35,7 @@ PROSE_MAX = 4000
 LENGTH_MAX_S = 20 * 366 * DAY_S
 _UNITS_S = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
 _TOP = (
-    *("title", "about", "length", "seed", "start", "tick", "signatures", "faults_end"),
+    *("title", "about", "length", "seed", "start", "tick", "sweep", "signatures", "faults_end"),
     *("policy", "network", "host", "population", "event", "chapter"),
 )
 _POLICY = ("profile", "client", "server", "activation", "count_window", "initial_grace", "additional_grace")
@@ -84,6 +84,7 @@ def read_scenario(path: Path) -> Scenario:
         seed=top.integer("seed", 0, 2**63 - 1, 1),
         start_s=_start(top),
         tick_s=tick_s,
+        sweep_s=_span(top, "sweep", "1d", DAY_S, low_s=HOUR_S, high_s=30 * DAY_S),
         is_quick=top.choice("signatures", ("real", "quick"), "real") == "quick",
         faults_end_s=_span(top, "faults_end", "20d", high_s=length_s) if top.has("faults_end") else None,
     )
@@ -219,7 +220,7 @@ def _span(
         return default
     text = table.text(key, example)
     fix = f'Write a number with s, m, h, d or w: {key} = "{example}". Parts may be joined: "30d 2h".'
-    if not re.fullmatch(r"-?\d{1,9}[smhdw]( ?\d{1,9}[smhdw])*", text):
+    if not re.fullmatch(r"-?\d{1,10}[smhdw]( ?\d{1,9}[smhdw])*", text):
         raise table.error(key, f'has "{text[:40]}", which is no span of time', fix)
     seconds = sum(int(number) * _UNITS_S[unit] for number, unit in re.findall(r"(\d+)([smhdw])", text))
     seconds = -seconds if text.startswith("-") else seconds
