@@ -391,6 +391,17 @@ class HostCertificateExpiredError(TrustError):
     hint_template = "On the host: make a new request (`quorate host request`) and let the publisher confirm it."
 
 
+class HostCertificateEndingError(QuorateError):
+    """A warning: the host still answers, and will not when nobody renews its certificate."""
+
+    code = "HOST_CERTIFICATE_ENDING"
+    template = "the host certificate ends on {expires}, in {days} days"
+    hint_template = (
+        "On the host: `quorate host activate --publisher-url URL`, which goes on renewing it; or `quorate host request "
+        "-o FILE.req`, and `quorate host activate --confirmation FILE.cert` with the publisher's answer."
+    )
+
+
 class HostCertificateNotYetValidError(TrustError):
     code = "HOST_CERTIFICATE_NOT_YET_VALID"
     http_status = 503
@@ -629,6 +640,14 @@ class InvalidSourceError(QuorateError):
     code = "INVALID_SOURCE"
     template = "{path}: {reason}"
     hint_template = "{fix}"
+
+
+class SimulationViolatedError(QuorateError):
+    """A simulation broke a rule that holds always: a mistake of ours, which the replay command shows again."""
+
+    code = "SIMULATION_VIOLATED"
+    template = "the simulation broke the rule {rule}: {detail}"
+    hint_template = "Please report it with this command, which plays it again: {replay}"
 
 
 class NotKnownError(QuorateError):

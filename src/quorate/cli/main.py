@@ -22,6 +22,7 @@ ROOMS = {  # command: (module, extra that brings its libraries)
     "client": ("quorate.cli.client", "cli"),
     "doctor": ("quorate.cli.doctor", "cli"),
     "demo": ("quorate.cli.demo", "all"),
+    "simulate": ("quorate.cli.simulate", "all"),
 }
 
 _COMPLETION = "_QUORATE_COMPLETE"  # set by the shell when it asks what could come next
