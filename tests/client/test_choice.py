@@ -209,6 +209,15 @@ def test_time_bounds_a_search_too(site: Site) -> None:
     assert (never.requests, site.queries) == ([], [f"{SRV}."])
 
 
+def test_the_remembered_host_is_not_asked_again_when_dns_names_it_too(site: Site) -> None:
+    host = site.host("kms01")
+    client = site.client()
+    client.activate()
+    host.server.shutdown()
+    host.server.server_close()
+    assert fails(client).message.count("connection refused") == 1
+
+
 def test_two_records_of_one_host_are_asked_once(site: Site) -> None:
     port = closed_port()
     site.publish("kms01", port)

@@ -19,11 +19,17 @@ from cryptography.x509.oid import NameOID
 
 from quorate.client.transport import TransportSettings
 from quorate.errors import HostUnreachableError
+from tests.client.nameserver import Records, asking, nameserver, zone
 from tests.client.parties import BOUND_S, Installation, ScriptedHost, scripted
+from tests.client.sites import SRV
 
 
 def make_certificate(folder: Path, address: str) -> Path:
-    """A self-signed certificate and its key for `address`, in one PEM file."""
+    """A self-signed certificate and its key for an address or a name, in one PEM file."""
+    try:
+        subject: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(address))
+    except ValueError:
+        subject = x509.DNSName(address)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "KMS host")])
     now = datetime.now(UTC)
@@ -35,7 +41,7 @@ def make_certificate(folder: Path, address: str) -> Path:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([subject]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -112,6 +118,33 @@ def test_through_a_proxy_https_is_tunnelled(tmp_path: Path, pem: Path) -> None:
         client = Installation(tmp_path / "pc").client(host, transport=proxied)
         assert client.activate().status.value == "licensed"
         assert asked[0].startswith(f"CONNECT 127.0.0.1:{host.port} HTTP/1.".encode())
+
+
+def found_in_dns(host: ScriptedHost) -> Records:
+    return {
+        (SRV, "SRV"): [f"0 0 {host.port} kms01.corp.test."],
+        ("kms01.corp.test", "A"): ["127.0.0.1"],
+    }
+
+
+def test_a_host_that_dns_names_must_prove_that_name_and_not_its_address(tmp_path: Path, pem: Path) -> None:
+    named = make_certificate(tmp_path, "kms01.corp.test")
+    with speaking_tls(named) as host, nameserver(zone(found_in_dns(host))) as names:
+        client = Installation(tmp_path / "pc").client(transport=over_https(named), network=asking(names))
+        assert client.activate().host == f"kms01.corp.test:{host.port}"
+    with speaking_tls(pem) as host, nameserver(zone(found_in_dns(host))) as names:
+        client = Installation(tmp_path / "pc2").client(transport=over_https(pem), network=asking(names))
+        with pytest.raises(HostUnreachableError, match="TLS"):
+            client.activate()
+
+
+def test_through_a_proxy_the_name_that_dns_gave_is_left_to_the_proxy(tmp_path: Path) -> None:
+    with scripted() as proxy, nameserver(zone({(SRV, "SRV"): ["0 0 1688 kms01.corp.test."]})) as names:
+        proxied = TransportSettings(proxy=f"http://127.0.0.1:{proxy.port}")
+        client = Installation(tmp_path / "pc").client(transport=proxied, network=asking(names))
+        assert client.activate().usable
+        assert proxy.paths == ["http://kms01.corp.test:1688/v1/activate"]
+        assert names.asked == [f"{SRV}. SRV"]
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
 from quorate.client.keeper import Keeper
 from quorate.client.learning import Learner, Where
-from quorate.client.learning import Learner, Where
 from quorate.client.standing import Standing
 from quorate.client.transport import Transport
 from quorate.clock import Clock, Entropy
@@ -245,25 +244,6 @@ class Driver:
         refusal = refusal_error(said, self._anchor) if isinstance(said, Refusal) else None
         self._log_received(standing, found.target, now_s, said, refusal)
         return _Said(found, answer, said, refusal)
-
-    def _verified(
-        self, standing: Standing, answer: Answer, question: Question, where: Where, now_s: int
-    ) -> Lease | Refusal:
-        if self._learner is None:
-            return self._accept(answer, question, self._anchor, now_s)
-        seen, is_renewal = standing.state.list_seen, standing.lease is not None
-        return self._learner.accept(answer, question, self._anchor, now_s, where, seen=seen, is_renewal=is_renewal)
-
-    def _learnt(self) -> int:
-        return 0 if self._learner is None else self._learner.news.learnt
-
-    def _judged_anew(self, standing: Standing, now_s: int, learnt: int) -> Standing:
-        """The standing by what hosts have brought of the publisher in this attempt, if they did."""
-        if self._learner is None or self._learner.news.learnt == learnt:
-            return standing
-        standing = self._keeper.judged_anew(standing, now_s)
-        state = standing.state.with_list_seen(self._learner.news.seen())
-        return Standing(state, standing.lease, standing.proven_s)
 
     def _verified(
         self, standing: Standing, answer: Answer, question: Question, where: Where, now_s: int

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from quorate.client.identity import Machine
 from quorate.client.leasefile import FileIdentity, LeaseFile
 from quorate.client.news import News
-from quorate.client.news import News
 from quorate.client.standing import Standing
 from quorate.client.state import STATE_BYTES_MAX, ClientState, decode_state, fresh
 from quorate.clock import Clock, Entropy
@@ -41,7 +40,6 @@ from quorate.errors import (
 
 __all__ = ["TAKEN_BACK", "CheckStored", "Keeper"]
 
-TAKEN_BACK = (HostRevokedError, RetiredKeyError, KeyRoleError)  # a lease that was good, until its publisher said no
 TAKEN_BACK = (HostRevokedError, RetiredKeyError, KeyRoleError)  # a lease that was good, until its publisher said no
 SEEN_EVERY_S = HOUR_S  # a quarter of the usual clock tolerance
 
@@ -151,18 +149,6 @@ class Keeper:
             return standing
         return standing
 
-    def judged_anew(self, standing: Standing, now_s: int) -> Standing:
-        """The standing, after something was learnt of the publisher: without its lease, where that was taken back."""
-        try:
-            self._proven(standing.state)
-        except TAKEN_BACK as fault:
-            at_s = max(now_s, standing.state.proven_s)
-            state = standing.state.without_lease(at_s, self._anchor.product.policy).with_outcome(fault)
-            return Standing(state, None, standing.proven_s)
-        except QuorateError:  # whatever else is wrong with it shows when it is read again
-            return standing
-        return standing
-
     def believe(self, now_s: int) -> None:
         """A host has proven the time: what this machine's clock had shown before counts no more."""
         self._seen_s = self._noted_s = now_s
@@ -259,8 +245,6 @@ class Keeper:
             if state.lease is None:  # nothing is lost by it, so nothing is said
                 return state.with_edition(edition)
             return state.without_lease(at_s, policy).with_edition(edition).with_outcome(fault)
-        if isinstance(fault, TAKEN_BACK):
-            return state.without_lease(at_s, policy).with_outcome(fault)
         if isinstance(fault, TAKEN_BACK):
             return state.without_lease(at_s, policy).with_outcome(fault)
         if not isinstance(fault, LeaseWrongMachineError):

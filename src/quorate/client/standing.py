@@ -76,11 +76,6 @@ class Standing:
         """The lineage link that a request carries: of the lease held, unless that is of a CMID from before."""
         return self.lease.link if self.lease is not None and self.lease.cmid == self.state.cmid else None
 
-    @property
-    def link(self) -> str | None:
-        """The lineage link that a request carries: of the lease held, unless that is of a CMID from before."""
-        return self.lease.link if self.lease is not None and self.lease.cmid == self.state.cmid else None
-
     def is_turned_back(self, now_s: int, policy: Policy) -> bool:
         """Whether `now_s` is a time that is over, beyond the tolerance."""
         return now_s < self.proven_s - policy.clock_tolerance_s

@@ -17,7 +17,6 @@ from quorate.client.discovery.search import Directions
 from quorate.client.discovery.target import Found, Source, Target
 from quorate.client.identity import Machine, MachineMark
 from quorate.client.news import ListSeen
-from quorate.client.news import ListSeen
 from quorate.clock import Entropy
 from quorate.core import lifecycle
 from quorate.core.ids import Cmid, Nonce, Slug, b64url, new_cmid
@@ -137,12 +136,6 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             return None
         return Question(self.lease_cmid or self.cmid, self.edition, self.lease_nonce)
 
-    def lease_question(self) -> Question | None:
-        """The question that the stored lease answers; None when there is none."""
-        if self.lease_nonce is None:
-            return None
-        return Question(self.lease_cmid or self.cmid, self.edition, self.lease_nonce)
-
     # --- changes ---------------------------------------------------------------------------------------------------
 
     def asking(self, entropy: Entropy) -> ClientState:
@@ -158,7 +151,6 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """
         policy = anchor.product.policy
         is_heard = isinstance(said, Lease) or said.code == CountInsufficientError.code  # other refusals leave no record
-        is_ours = is_heard or (isinstance(said, Refusal) and said.code == CmidSupersededError.code)
         is_ours = is_heard or (isinstance(said, Refusal) and said.code == CmidSupersededError.code)
         state = _replace(
             self,
@@ -280,9 +272,6 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def with_list_seen(self, seen: ListSeen | None) -> ClientState:
         return self if seen is None else _replace(self, list_seen=seen)
 
-    def with_list_seen(self, seen: ListSeen | None) -> ClientState:
-        return self if seen is None else _replace(self, list_seen=seen)
-
     def with_edition(self, edition: str) -> ClientState:
         return _replace(self, edition=edition, nonce=None)
 
@@ -306,7 +295,6 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 _replace = msgspec.structs.replace
-_NO_LEASE = {"lease": None, "host_certificate": None, "lease_nonce": None, "lease_cmid": None}
 _NO_LEASE = {"lease": None, "host_certificate": None, "lease_nonce": None, "lease_cmid": None}
 _decoder = msgspec.json.Decoder(ClientState)
 
@@ -341,8 +329,6 @@ def decode_state(data: bytes) -> ClientState:
         raise MalformedError(what="client.json", reason=fault.message) from None
     if len({state.lease is None, state.host_certificate is None, state.lease_nonce is None}) != 1:
         raise MalformedError(what="client.json", reason="of lease, certificate and nonce, one is missing")
-    if state.lease is None and state.lease_cmid is not None:
-        raise MalformedError(what="client.json", reason="it names the CMID of a lease, without one")
     if state.lease is None and state.lease_cmid is not None:
         raise MalformedError(what="client.json", reason="it names the CMID of a lease, without one")
     life = state.life

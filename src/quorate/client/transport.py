@@ -24,7 +24,6 @@ from urllib3.util import Url, parse_url
 from quorate.client.discovery.target import Target
 from quorate.client.replies import check_is_answer, clean, not_ours, read_answer
 from quorate.core import revocation, succession
-from quorate.core import revocation, succession
 from quorate.core.messages import (
     ANSWER_BYTES_MAX,
     ActivationRequest,
