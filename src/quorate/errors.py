@@ -894,6 +894,17 @@ class HostKeyOnClientError(QuorateError):
     )
 
 
+class PublisherUnknownError(QuorateError):
+    """slmgr `/ato` on a KMS host that was never told where its publisher is."""
+
+    code = "PUBLISHER_UNKNOWN"
+    template = "this KMS host is not activated, and knows no activation service of its publisher"
+    hint_template = (
+        "Name it once: `quorate host set publisher-url URL`; then `quorate-slmgr /ato`. Or without a network: "
+        "`quorate-slmgr /dti` prints the request, and `quorate-slmgr /atp FILE.cert` takes the publisher's answer."
+    )
+
+
 class AccessDeniedError(QuorateError):
     code = "ACCESS_DENIED"
     hresult = 0x80070005

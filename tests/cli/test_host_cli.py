@@ -194,7 +194,19 @@ def test_run_says_where_it_listens_and_logs_json_lines(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["init", "add-product", "install-key", "request", "activate", "run", "status", "set", "clients", "events"],
+    [
+        "init",
+        "add-product",
+        "install-key",
+        "request",
+        "activate",
+        "update",
+        "run",
+        "status",
+        "set",
+        "clients",
+        "events",
+    ],
 )
 def test_every_help_ends_with_an_example(command: str) -> None:
     shown = quorate("host", command, "--help").stdout.strip().splitlines()

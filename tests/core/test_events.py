@@ -11,12 +11,16 @@ from quorate.core.events import (
     EVENT_TITLES,
     AnswerReceived,
     ClientEvent,
+    CmidForked,
     HostEvent,
+    PapersChanged,
+    PapersNeedAttention,
     PublicationFailed,
     PublicationSucceeded,
     RequestHandled,
     RequestSent,
     ServiceFailed,
+    SourceLimited,
     info_text,
     is_failure,
 )
@@ -142,6 +146,26 @@ def test_s24_a_failure_is_an_error_in_the_log_and_a_success_is_not() -> None:
         assert is_failure(msgspec.structs.replace(event, **COUNT_TOO_SMALL))
 
 
+def forked() -> CmidForked:
+    return CmidForked(
+        time_s=1,
+        code="CMID_SUPERSEDED",
+        group="acme",
+        cmid="11111111-2222-4333-8444-555555555555",
+        machine="copy,1",
+        address="192.0.2.8",
+        known_machine="pc-1",
+        known_address="192.0.2.7",
+        message="m",
+    )
+
+
+def test_events_of_ours_say_their_fields_in_order() -> None:
+    assert info_text(forked()) == "0x0,11111111-2222-4333-8444-555555555555,copy_1,192.0.2.8,pc-1,192.0.2.7"
+    assert info_text(SourceLimited(time_s=1, address="192.0.2.7", new_cmids=9)) == "0x0,192.0.2.7,9"
+    assert info_text(PapersNeedAttention(time_s=1, code="HOST_REVOKED", message="m")) == "0x0"
+
+
 def test_an_event_survives_being_written_down_with_its_id() -> None:
     events: list[HostEvent | ClientEvent] = [
         sent(),
@@ -150,6 +174,10 @@ def test_an_event_survives_being_written_down_with_its_id() -> None:
         ServiceFailed(time_s=1, message="m"),
         PublicationFailed(time_s=1, domain="d", message="m"),
         PublicationSucceeded(time_s=1, domain="d"),
+        PapersChanged(time_s=1, message="m"),
+        PapersNeedAttention(time_s=1, message="m"),
+        forked(),
+        SourceLimited(time_s=1, address="192.0.2.7", new_cmids=1001),
     ]
     for event in events:
         written = msgspec.json.encode(event)

@@ -114,7 +114,7 @@ def test_a_body_without_length_is_read_and_bounded_as_well(host: Hosted) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/activate/", "/V1/ACTIVATE", "/v1/revocations", "/v1/trust", "/metrics"]
+    "path", ["/", "/v1", "/v1/activate/", "/V1/ACTIVATE", "/v1/revocations/1", "/v1/trusts", "/metrics"]
 )
 def test_other_paths_lead_nowhere(host: Hosted, path: str) -> None:
     reply = host.http("GET", path)

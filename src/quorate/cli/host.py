@@ -18,6 +18,7 @@ import uvloop
 
 from quorate.cli.host_dns import dns_app
 from quorate.cli.host_firewall import firewall_command
+from quorate.cli.host_papers import activate, request, update
 from quorate.cli.hostlog import LogFormat, configure_log
 from quorate.cli.hostopen import host_paths, open_host, open_publication
 from quorate.cli.hoststatus import shown_address, status_lines
@@ -25,12 +26,12 @@ from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.service import host_install_service
 from quorate.cli.under_systemd import handed_by_systemd, listen_stream
 from quorate.clock import SystemClock, SystemEntropy
-from quorate.core.documents import HOST_CERTIFICATE, PRODUCT
+from quorate.core.documents import PRODUCT
 from quorate.core.trust import utc_text
-from quorate.errors import MalformedError, OutputExistsError
+from quorate.errors import MalformedError
 from quorate.host.administration import Administration
 from quorate.host.config import RULES
-from quorate.host.files import read_file, write_new_file
+from quorate.host.files import read_file
 from quorate.host.foreground import run_until_signalled
 from quorate.host.process import running_host
 from quorate.host.serve import HostServer
@@ -133,48 +134,9 @@ def install_key(
     output.say("Next: quorate host request -o FILE.req")
 
 
-@app.command(epilog="Example: quorate host request -o contoso.req")
-def request(
-    output_file: Annotated[Path, typer.Option("-o", "--output", help="Write the request here.", metavar="FILE.req")],
-    folder: StateDir = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Write the request that the publisher confirms. It holds no key; it may travel by ordinary mail."""
-    output = Output(as_json)
-    if output_file.exists():  # before a request is remembered for nothing
-        raise OutputExistsError(path=output_file)
-    with open_host(folder) as host:
-        token = host.request()
-    write_new_file(output_file, token.encode("ascii") + b"\n")
-    output.facts({"request": str(output_file)}, {"request": "Request"})
-    output.say(
-        f"Send it to the publisher (quorate publisher confirm {output_file.name} -o FILE.cert), then: "
-        "quorate host activate --confirmation FILE.cert"
-    )
-
-
-@app.command(epilog="Example: quorate host activate --confirmation contoso.cert")
-def activate(
-    confirmation: Annotated[
-        Path, typer.Option("--confirmation", help="The publisher's answer to the request.", metavar="FILE.cert")
-    ],
-    folder: StateDir = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Activate this host with the publisher's confirmation. A running host notices by itself."""
-    output = Output(as_json)
-    with open_host(folder) as host:
-        certificate = host.activate(_text(confirmation, HOST_CERTIFICATE.bytes_max))
-    facts = {
-        "activated": True,
-        "customer": certificate.customer,
-        "product_groups": list(certificate.groups),
-        "certificate_expires_s": certificate.expires_s,
-        "expires": utc_text(certificate.expires_s),
-    }
-    output.facts(
-        facts, {"customer": "Activated for", "product_groups": "Product groups", "expires": "Certificate until"}
-    )
+app.command(epilog="Example: quorate host request -o contoso.req")(request)
+app.command(epilog="Example: quorate host activate --publisher-url https://acme.example")(activate)
+app.command(epilog="Example: quorate host update publisher.trust publisher.revocations")(update)
 
 
 # --- running ---------------------------------------------------------------------------------------------------------
@@ -277,7 +239,10 @@ def events(
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show the event log, oldest first: 12290 request, 12291 failed start, 12293 and 12294 DNS publication."""
+    """Show the event log, oldest first: 12290 request, 12291 failed start, 12293 and 12294 DNS publication.
+
+    Further on: 12310 and 12311 papers, 12312 cloned and rolled-back machines, 12313 crowded sources.
+    """
     output = Output(as_json)
     with open_host(folder) as host:
         rows = host.events(event_id, None, limit)

@@ -24,6 +24,9 @@ def status_lines(status: HostStatus) -> Iterator[str]:
     """Line by line."""
     state = "activated" if status.activated else f"NOT ACTIVATED: {status.message}"
     yield f"KMS host {status.host_id}: {state}, {'running' if status.running else 'not running'}"
+    if status.notice is not None:
+        yield f"    WARNING: {status.notice}"
+        yield f"    {status.notice_hint}"
     yield ""
     yield from _pairs(_papers(status))
     yield ""
@@ -82,6 +85,9 @@ def _papers(status: HostStatus) -> list[tuple[str, str]]:
         days = (status.certificate_expires_s - status.time_s) // _DAY_S
         left = f"{days} days left" if days >= 0 else "ended"
         pairs.append(("Certificate until", f"{utc_text(status.certificate_expires_s)} ({left})"))
+    pairs.append(("Publisher's keys", f"version {status.keys_version}, revocation list {status.revocations or 'none'}"))
+    if status.publisher_url is not None:
+        pairs.append(("Publisher asked at", status.publisher_url))
     return [*pairs, ("State", f"{status.state_dir} ({status.database_bytes / 1e6:.1f} MB of records)")]
 
 

@@ -16,12 +16,16 @@ from quorate.core.messages import LicenseStatus
 __all__ = [
     "EVENT_TITLES",
     "AnswerReceived",
+    "CmidForked",
     "HostEvent",
+    "PapersChanged",
+    "PapersNeedAttention",
     "PublicationFailed",
     "PublicationSucceeded",
     "RequestHandled",
     "RequestSent",
     "ServiceFailed",
+    "SourceLimited",
     "info_text",
     "is_failure",
 ]
@@ -33,6 +37,11 @@ EVENT_TITLES = {
     12291: "the KMS host could not start",
     12293: "publishing the SRV record failed",
     12294: "SRV record published",
+    # From here on they are ours; Microsoft has none of these numbers.
+    12310: "host papers changed",
+    12311: "host papers need attention",
+    12312: "one CMID, two machines or a rolled-back one",
+    12313: "a source brings too many new CMIDs",
 }
 
 _STATUS_NUMBER = {  # Microsoft's; 4 and 6 (non-genuine, extended grace) do not exist here
@@ -117,7 +126,48 @@ class PublicationSucceeded(_Base, frozen=True, kw_only=True, tag=12294):
     domain: str
 
 
-HostEvent = RequestHandled | ServiceFailed | PublicationFailed | PublicationSucceeded
+class PapersChanged(_Base, frozen=True, kw_only=True, tag=12310):
+    """On the host: the publisher's keys, its revocation list or this host's certificate were renewed online."""
+
+    message: str
+
+
+class PapersNeedAttention(_Base, frozen=True, kw_only=True, tag=12311):
+    """On the host: it is revoked, its certificate ends or has ended, or the publisher could not be asked."""
+
+    message: str
+
+
+class CmidForked(_Base, frozen=True, kw_only=True, tag=12312):
+    """On the host: a request with the link of a lease that has been renewed since. From another machine or address it
+    is a clone, and `code` is CMID_SUPERSEDED; from the same one a snapshot was brought back, and it is no failure."""
+
+    group: str
+    cmid: str
+    machine: str
+    address: str
+    known_machine: str
+    known_address: str
+    message: str
+
+
+class SourceLimited(_Base, frozen=True, kw_only=True, tag=12313):
+    """On the host: one address brought more new CMIDs within an hour than are let through."""
+
+    address: str
+    new_cmids: int
+
+
+HostEvent = (
+    RequestHandled
+    | ServiceFailed
+    | PublicationFailed
+    | PublicationSucceeded
+    | PapersChanged
+    | PapersNeedAttention
+    | CmidForked
+    | SourceLimited
+)
 ClientEvent = RequestSent | AnswerReceived
 
 
@@ -173,8 +223,12 @@ def info_text(event: HostEvent | ClientEvent) -> str:
             fields = (result, event.domain)
         case PublicationSucceeded():
             fields = (event.domain,)
-        case ServiceFailed():
+        case ServiceFailed() | PapersChanged() | PapersNeedAttention():
             fields = (result,)
+        case CmidForked():
+            fields = (result, event.cmid, event.machine, event.address, event.known_machine, event.known_address)
+        case SourceLimited():
+            fields = (result, event.address, event.new_cmids)
     # A comma inside a machine's name must not look like a field boundary.
     return ",".join(str(field).replace(",", "_") for field in fields)
 

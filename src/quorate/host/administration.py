@@ -17,9 +17,8 @@ from msgspec.structs import asdict
 from quorate import __version__
 from quorate.clock import Clock, Entropy
 from quorate.core.count import is_in_window
-from quorate.core.documents import HostCertificate, ProductFile
+from quorate.core.documents import ProductFile
 from quorate.core.events import HostEvent
-from quorate.core.ids import ProductKey
 from quorate.core.policy import DAY_S, MachineClass, Threshold
 from quorate.core.trust import Anchor
 from quorate.errors import InvalidSettingError, QuorateError, StateExistsError
@@ -27,7 +26,6 @@ from quorate.host.config import (
     RULES,
     Settings,
     StatePaths,
-    machine_name,
     parse_setting,
     settings_from,
     shown_value,
@@ -36,12 +34,16 @@ from quorate.host.config import (
 from quorate.host.files import make_folder
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.metrics import GroupCount
+from quorate.host.papers_watch import publisher_address
+from quorate.host.paperwork import Paperwork
 from quorate.host.process import running_host
 from quorate.host.publication.machine import Surroundings
 from quorate.host.publication.publisher import DnsPublisher
 from quorate.host.publication.settings import PublicationSettings
 from quorate.host.publication.state import PublicationState, StoreMemory, change_state, state_in
 from quorate.host.publication.wanted import check_settings, services_of, wanted_publication
+from quorate.host.publisher_link import check_address
+from quorate.host.renewal import ending
 from quorate.host.store.reports import PAGE_MAX, ClientRow
 from quorate.host.store.store import Store
 from quorate.host.views import ClassCount, ClientView, DnsView, HostStatus, ProductView, client_view, event_view
@@ -57,7 +59,7 @@ class _Count:
     window_s: int
 
 
-class Administration:
+class Administration(Paperwork):
     """One host's administration. Methods may be called from any thread.
 
     Args:
@@ -67,10 +69,8 @@ class Administration:
     def __init__(
         self, keyring: HostKeyring, store: Store, clock: Clock, overrides: Mapping[str, Any] | None = None
     ) -> None:
-        self.keyring = keyring
+        super().__init__(keyring, store, clock)
         self.paths: StatePaths = keyring.paths
-        self._store = store
-        self._clock = clock
         self._overrides = dict(overrides or {})
 
     @classmethod
@@ -115,24 +115,6 @@ class Administration:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    # --- becoming a host ---------------------------------------------------------------------------------------
-
-    def add_product(self, product_token: str) -> ProductFile:
-        """As `HostKeyring.add_product`."""
-        return self.keyring.add_product(product_token)
-
-    def install_key(self, typed: str) -> ProductKey:
-        """As `HostKeyring.install_key`."""
-        return self.keyring.install_key(typed)
-
-    def request(self) -> str:
-        """The text of a request file for the publisher; raises as `HostKeyring.make_request`."""
-        return self.keyring.make_request(machine_name())
-
-    def activate(self, confirmation: str) -> HostCertificate:
-        """As `HostKeyring.activate`."""
-        return self.keyring.activate(confirmation)
-
     # --- looking -----------------------------------------------------------------------------------------------
 
     def status(self) -> HostStatus:
@@ -144,7 +126,7 @@ class Administration:
         credentials, now_s, stored = self.keyring.credentials(), self._clock.now_s(), self._store.settings()
         settings = settings_from(stored, self._overrides)
         certificate = credentials.certificate
-        why_not = _why_not(credentials, now_s)
+        why_not, notice = _why_not(credentials, now_s), ending(credentials, now_s)
         key = self.keyring.product_key()
         groups = () if certificate is None else certificate.groups
         running = running_host(self.paths)
@@ -158,12 +140,17 @@ class Administration:
             activated=why_not is None,
             code=None if why_not is None else why_not.code,
             message=None if why_not is None else why_not.message,
+            notice=None if notice is None else notice.message,
+            notice_hint=None if notice is None else notice.hint,
             customer=None if certificate is None else certificate.customer,
             product_groups=groups,
             certificate_serial=None if certificate is None else certificate.serial,
             certificate_issued_s=None if certificate is None else certificate.issued_s,
             certificate_expires_s=None if certificate is None else certificate.expires_s,
             product_key_last_five=None if key is None else key.last_five,
+            keys_version=1 if credentials.belief is None else credentials.belief.trust.version,
+            revocations=credentials.revocations_number,
+            publisher_url=settings.publisher_url or None,
             products=tuple(
                 ProductView(
                     id=product.product,
@@ -380,6 +367,9 @@ def _known(name: str) -> str:
 
 def _check_together(settings: Settings, changed: frozenset[str]) -> None:
     check_settings(settings, changed)
+    address = publisher_address(settings)
+    if address is not None and any(name.startswith("publisher-") for name in changed):
+        check_address(address)
     if settings.port == settings.admin_port:
         raise InvalidSettingError(
             name="port",

@@ -151,6 +151,9 @@ class Settings:
     dns_keytab: str = ""
     dns_withdraw_on_stop: bool = False
     mdns: bool = False
+    publisher_url: str = ""  # not asked online
+    publisher_ca_file: str = ""
+    publisher_insecure_http: bool = False
     priority: Priority = Priority.NORMAL
     event_days: int = 90
     events_max: int = 1_000_000

@@ -11,6 +11,7 @@ import msgspec
 from quorate.clock import Clock
 from quorate.errors import QuorateError
 from quorate.host.config import Limits
+from quorate.host.renewal import ending
 from quorate.host.service import ActivationService
 from quorate.host.views import DnsView
 from quorate.host.writer import AnswerWriter
@@ -56,6 +57,7 @@ class Health:
         """Whether clients get answers now. From any thread."""
         return [
             self._certificate(),
+            self._ending(),
             self._checked("listening", self._is_listening(), "the clients' port is not served"),
             self._checked("writer", self._writer.is_alive, "the writing thread has ended"),
             self._store(),
@@ -70,6 +72,12 @@ class Health:
         except QuorateError as fault:
             return Check(name="activated", ok=False, reason=f"{fault.code}: {fault.message}")
         return Check(name="activated", ok=True, reason="the host certificate is in force")
+
+    def _ending(self) -> Check:
+        """Told sixty days ahead; the host stays ready until the certificate has really ended."""
+        fault = ending(self._service.credentials, self._clock.now_s())
+        reason = "it ends in more than sixty days, or has ended" if fault is None else f"{fault.code}: {fault.message}"
+        return Check(name="certificate", ok=fault is None, reason=reason, required=False)
 
     def _store(self) -> Check:
         fault = self._writer.fault

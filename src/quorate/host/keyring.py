@@ -316,7 +316,7 @@ class HostKeyring:
         keys, ever = belief.trust.for_issuing(), belief.trust.for_memory()
         files = sorted(self.paths.products.glob("*.product"))[:PRODUCTS_MAX]
         tokens = [_token(read_file(path, PRODUCT.bytes_max + 1), str(path)) for path in files]
-        return tuple(Anchor(keys, read(PRODUCT, token, ever)) for token in tokens)
+        return tuple(Anchor(keys, read(PRODUCT, token, ever), belief.trust) for token in tokens)
 
     def _certificate_token(self) -> str | None:
         path = self.paths.certificate

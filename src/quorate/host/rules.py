@@ -10,6 +10,7 @@ from typing import Any
 
 from quorate.errors import InvalidSettingError
 from quorate.host.publication.typed import domains_text, file_text, server_text, target_text
+from quorate.host.publisher_link import checked_url
 
 __all__ = ["INTERVAL_MAX_MIN", "RULES", "Priority", "SettingRule", "printable"]
 
@@ -96,6 +97,10 @@ def _one_address(text: str) -> str:
     return address
 
 
+def _url(text: str) -> str:
+    return checked_url(text) if text.strip() else ""
+
+
 _PORT = "a TCP port, 1..65535"
 _SHORT = "0..65535; default 0"
 _INTERVAL = "minutes, 15..43200 (30 days), within the bounds of the products' policies"
@@ -168,6 +173,25 @@ RULES: dict[str, SettingRule] = {
             _switch,
         ),
         SettingRule("mdns", "mdns", "on, or off (default): announce the host by multicast DNS as well", _switch),
+        SettingRule(
+            "publisher-url",
+            "publisher_url",
+            "https://NAME[:PORT] of the publisher's activation service, asked every day; default: it is not asked",
+            _url,
+        ),
+        SettingRule(
+            "publisher-ca-file",
+            "publisher_ca_file",
+            "a PEM file with the authorities for it; default: those of this machine",
+            file_text,
+            is_file=True,
+        ),
+        SettingRule(
+            "publisher-insecure-http",
+            "publisher_insecure_http",
+            "on, or off (default): http:// to another machine is meant so",
+            _switch,
+        ),
         SettingRule("priority", "priority", "normal (default) or low", _priority),
         SettingRule("event-days", "event_days", "days that events are kept, 1..3650; default 90", _whole(1, 3650)),
         SettingRule(

@@ -31,6 +31,7 @@ from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.listener import Listener, open_socket
 from quorate.host.metrics import HostMetrics
+from quorate.host.papers_watch import PapersWatch
 from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files
 from quorate.host.public_api import PublicApi
 from quorate.host.publication.beside import PublicationThread
@@ -201,6 +202,7 @@ class HostServer:
             PublicationThread(store, self._clock, self._entropy, writer.record, self._around),
             MdnsThread(self._clock, credentials.host_id, machine_name(), writer.record),
         )
+        self._papers = PapersWatch(administration.keyring, self._clock, self._entropy, writer.record, machine_name())
         token = administration.keyring.admin_token()
         self._public_api = PublicApi(service, limits, metrics)
         self._admin_api = partial(admin_application, administration, health, metrics, token)
@@ -264,6 +266,7 @@ class HostServer:
                 self._log.error("store_stalled", requests=stalled)
             if writer.is_alive:  # and this loop goes round: else the service manager starts the host anew
                 self._manager.pulse()
+            self._papers.look(self.service.credentials, settings)
             is_reload, self._reload_asked = self._reload_asked, False
             if is_reload:
                 self._manager.reloading()

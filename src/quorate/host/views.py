@@ -50,8 +50,9 @@ class DnsView(_View, frozen=True, kw_only=True):
 class HostStatus(_View, frozen=True, kw_only=True):
     """What `slmgr /dlv` shows of a KMS host, and more.
 
-    `activated`: clients are answered now; otherwise `code` and `message` say why not. `machines`: the exact number of
-    machines heard within the count window, by group and class.
+    `activated`: clients are answered now; otherwise `code` and `message` say why not. `notice`: what is good now and
+    will not stay so, with its hint. `keys_version`, `revocations`: the publisher's keys and its list, as known here.
+    `machines`: the exact number of machines heard within the count window, by group and class.
     """
 
     host_id: str
@@ -60,12 +61,17 @@ class HostStatus(_View, frozen=True, kw_only=True):
     activated: bool
     code: str | None
     message: str | None
+    notice: str | None
+    notice_hint: str | None
     customer: str | None
     product_groups: tuple[str, ...]
     certificate_serial: str | None
     certificate_issued_s: int | None
     certificate_expires_s: int | None
     product_key_last_five: str | None
+    keys_version: int
+    revocations: int
+    publisher_url: str | None
     products: tuple[ProductView, ...]
     port: int
     address: str
