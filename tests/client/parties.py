@@ -154,6 +154,8 @@ class ScriptedHost:
     Attributes:
         script: what it answers with; honest at `count` unless a test puts something else there.
         describes: what it says to a hello.
+        serves: what else it has to be asked for, by path; a function takes over the socket.
+        number: of the newest revocation list, as it says in its answers.
         requests: what it has heard.
     """
 
@@ -168,6 +170,8 @@ class ScriptedHost:
         self.heard = threading.Event()
         self.script: Script = self.honest
         self.describes = b"Not here"
+        self.serves: dict[str, RawReply | Callable[[socket.socket], None]] = {}
+        self.number = 0
         self.raw: Callable[[socket.socket], None] | None = None
         outer = self
 
@@ -176,10 +180,7 @@ class ScriptedHost:
                 outer._handle(self)
 
             def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(outer.describes)))
-                self.end_headers()
-                self.wfile.write(outer.describes)
+                outer._serve(self)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -218,7 +219,8 @@ class ScriptedHost:
 
     def say(self, said: Lease | Refusal, key: SigningKey | None = None, certificate: str | None = None) -> Answer:
         """Signed, with the certificate beside it."""
-        return self.world.answer(said, key, certificate or self.certificate)
+        answer = self.world.answer(said, key, certificate or self.certificate)
+        return msgspec.structs.replace(answer, revocations=self.number)
 
     def say_raw(self, body: bytes, status: int = 200, **headers: str) -> None:
         """Answer everything with this."""
@@ -226,6 +228,17 @@ class ScriptedHost:
         self.script = lambda _: RawReply(body, status, names)
 
     # --- the wire --------------------------------------------------------------------------------------------------
+
+    def _serve(self, handler: BaseHTTPRequestHandler) -> None:
+        self.paths.append(handler.path)
+        handler.close_connection = True
+        found = self.serves.get(handler.path, RawReply(b"no such page", 404, {"Content-Type": "text/plain"}))
+        reply = RawReply(self.describes) if handler.path == "/v1/host" else found
+        with contextlib.suppress(OSError):  # the client may have gone
+            if isinstance(reply, RawReply):
+                self._reply(handler, reply)
+            else:
+                reply(handler.connection)
 
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
@@ -241,13 +254,17 @@ class ScriptedHost:
             reply = self.script(request)
             if isinstance(reply, Answer):
                 reply = RawReply(encode(reply))
-            handler.send_response(reply.status)
-            for name, value in reply.headers.items():
-                handler.send_header(name, value)
-            if not {"Content-Length", "Transfer-Encoding"} & set(reply.headers):
-                handler.send_header("Content-Length", str(len(reply.body)))
-            handler.end_headers()
-            handler.wfile.write(reply.body)
+            self._reply(handler, reply)
+
+    @staticmethod
+    def _reply(handler: BaseHTTPRequestHandler, reply: RawReply) -> None:
+        handler.send_response(reply.status)
+        for name, value in reply.headers.items():
+            handler.send_header(name, value)
+        if not {"Content-Length", "Transfer-Encoding"} & set(reply.headers):
+            handler.send_header("Content-Length", str(len(reply.body)))
+        handler.end_headers()
+        handler.wfile.write(reply.body)
 
 
 @contextlib.contextmanager
