@@ -278,6 +278,6 @@ def test_a_certificate_that_ends_soon_is_a_warning_before_anything_fails(tmp_pat
         lone.client().activate()
         checks = lone.checks()
     check = one(checks, "certificate")
-    assert (check.level, check.code) == (Level.WARN, "HOST_CERTIFICATE_EXPIRED")
+    assert (check.level, check.code) == (Level.WARN, "HOST_CERTIFICATE_ENDING")
     assert "40 days" in check.seen
     assert "quorate host request" in check.fix

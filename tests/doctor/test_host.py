@@ -147,7 +147,7 @@ def test_a_certificate_that_ends_soon_and_one_that_ended(host: Host) -> None:
     with host.runs():
         host.clock.advance(700 * DAY_S)
         check = one(host.checks(), "certificate")
-        assert (check.level, check.code) == (Level.WARN, "HOST_CERTIFICATE_EXPIRED")
+        assert (check.level, check.code) == (Level.WARN, "HOST_CERTIFICATE_ENDING")
         assert "quorate host request" in check.fix
         host.clock.advance(31 * DAY_S)
         assert host.cause().code == "HOST_CERTIFICATE_EXPIRED"

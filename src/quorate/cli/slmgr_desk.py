@@ -42,6 +42,10 @@ class StateFolderDesk:
     def activate(self, confirmation: str) -> int:
         return self._host.activate(confirmation).expires_s
 
+    def activate_online(self) -> int | None:
+        address = self._host.publisher_address()
+        return None if address is None else self._host.activate_online(address).expires_s
+
     def remove_key_text(self) -> bool:
         return remove_key_text(self._host.paths)
 

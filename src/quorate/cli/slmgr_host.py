@@ -13,7 +13,13 @@ from quorate.cli.slmgr_show import HostFacts, HostProduct, host_expiry, host_lin
 from quorate.cli.slmgr_words import Asked
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE
-from quorate.errors import FileAccessError, HostNotActivatedError, NotAQuorateHostError, NotKnownError
+from quorate.errors import (
+    FileAccessError,
+    HostNotActivatedError,
+    NotAQuorateHostError,
+    NotKnownError,
+    PublisherUnknownError,
+)
 
 __all__ = ["Done", "HostDesk", "LocalHostDesk", "do_on_host"]
 
@@ -43,6 +49,10 @@ class LocalHostDesk(HostDesk, Protocol):
 
     def activate(self, confirmation: str) -> int:
         """Take the publisher's confirmation; when it ends."""
+        ...
+
+    def activate_online(self) -> int | None:
+        """Ask the publisher's activation service; when the activation ends, or None: no service is known."""
         ...
 
     def remove_key_text(self) -> bool:
@@ -139,10 +149,11 @@ def _activate(asked: Asked, papers: LocalHostDesk) -> Done:
     facts = _host_facts(papers.facts())
     products = _chosen(facts.products, asked.activation_id)
     names = ", ".join(product.name for product in products)
-    if facts.activated:
-        until = local_text(facts.certificate_expires_s or 0)
-        return Done([f"{names}: this KMS host is activated until {until}."], activated=True)
-    raise HostNotActivatedError
+    until_s = facts.certificate_expires_s if facts.activated else papers.activate_online()
+    if until_s is None:
+        raise PublisherUnknownError
+    words = f"{names}: this KMS host is activated until {local_text(until_s)}."
+    return Done([words], activated=True, certificate_expires_s=until_s)
 
 
 def _print_request(asked: Asked, papers: LocalHostDesk) -> Done:

@@ -62,6 +62,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None
     message: str | None
     customer: str | None
+    publisher_url: str | None = None
     certificate_serial: str | None
     certificate_expires_s: int | None
     product_key_last_five: str | None
@@ -149,6 +150,7 @@ def _host_head(facts: HostFacts, product: HostProduct, is_long: bool) -> Iterato
         yield f"Extended PID: {facts.host_id}"
         yield f"Certificate serial: {facts.certificate_serial or 'none'}"
         yield "Installation ID: quorate-slmgr /dti prints it"
+        yield f"Publisher URL: {facts.publisher_url or 'none set'}"
     yield f"Partial Product Key: {facts.product_key_last_five or 'none installed'}"
     is_licensed = facts.activated and product.covered
     yield f"License Status: {'Licensed' if is_licensed else 'Unlicensed'}"

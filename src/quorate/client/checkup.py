@@ -37,6 +37,7 @@ from quorate.errors import (
     ClockTurnedBackError,
     CountInsufficientError,
     DnsServerFailureError,
+    HostCertificateEndingError,
     HostNotActivatedError,
     HostUnreachableError,
     NotAQuorateHostError,
@@ -276,12 +277,12 @@ class ClientCheckup:
             certificate = self._checked(token, now_s)
         except QuorateError as error:
             return skipped("certificate", f"see above ({error.code})")
-        left_days = (certificate.expires_s - now_s) // DAY_S
-        seen = f"the KMS host's certificate ends on {utc_text(certificate.expires_s)}, in {left_days} days"
+        days = (certificate.expires_s - now_s) // DAY_S
         if certificate.expires_s - now_s < CERTIFICATE_WARN_S:
-            fix = "On the host: `quorate host request -o FILE.req`, and let the publisher confirm it again."
-            return Check("certificate", Level.WARN, seen, "HOST_CERTIFICATE_EXPIRED", fix)
-        return Check("certificate", Level.OK, seen)
+            ending = HostCertificateEndingError(expires=utc_text(certificate.expires_s), days=days)
+            return failed("certificate", ending, Level.WARN)
+        until = f"until {utc_text(certificate.expires_s)}, {days} days"
+        return Check("certificate", Level.OK, f"the KMS host's certificate is good {until}")
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------

@@ -21,7 +21,6 @@ from quorate.errors import (
     DnsHostNameNotQualifiedError,
     FileOwnerError,
     FirewallClosedError,
-    HostCertificateExpiredError,
     HostNotRunningError,
     HostUnreachableError,
     NotAQuorateHostError,
@@ -36,6 +35,7 @@ from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.process import Running, running_host
 from quorate.host.publication.check import Hello, check_publication
 from quorate.host.publication.machine import Surroundings
+from quorate.host.renewal import ending
 from quorate.host.store.store import Store
 
 __all__ = ["HOST_STEPS", "FirewallPort", "HostCheckup"]
@@ -44,7 +44,6 @@ HOST_STEPS = (
     *("state", "key", "certificate", "port", "protocol", "firewall", "dns", "store", "disk", "clock", "count"),
     "events",
 )
-CERTIFICATE_WARN_S = 60 * DAY_S
 DISK_WARN_MIN = 256 * 1024 * 1024  # bytes; a busy host's event log grows by tens of megabytes a day
 CLOCK_TOLERANCE_S = 4 * HOUR_S
 QUIET_WARN_S = 8 * DAY_S  # every client renews within 7 days
@@ -150,12 +149,12 @@ class HostCheckup:
     def _certificate(self, keyring: HostKeyring) -> Iterator[Check]:
         credentials, now_s = keyring.credentials(), self._clock.now_s()
         certificate, _ = credentials.in_force(now_s)
-        left_s = certificate.expires_s - now_s
-        seen = f"activated for {certificate.customer} until {utc_text(certificate.expires_s)}, {left_s // DAY_S} days"
-        if left_s < CERTIFICATE_WARN_S:
-            fix = "`quorate host request -o FILE.req`, and let the publisher confirm it again"
-            yield Check("certificate", Level.WARN, seen, HostCertificateExpiredError.code, fix)
+        notice = ending(credentials, now_s)
+        if notice is not None:
+            yield failed("certificate", notice, Level.WARN)
         else:
+            days = (certificate.expires_s - now_s) // DAY_S
+            seen = f"activated for {certificate.customer} until {utc_text(certificate.expires_s)}, {days} days"
             yield Check("certificate", Level.OK, seen)
         yield from _uncovered(credentials, certificate.groups)
 
