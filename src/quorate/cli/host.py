@@ -58,6 +58,7 @@ _SETTINGS_HELP = "\n\n".join(f"{name}: {rule.allowed}." for name, rule in RULES.
 _CLIENT_COLUMNS = {
     "machine": "MACHINE", "cmid": "CMID", "edition": "EDITION", "class": "CLASS", "status": "STATUS",
     "first_seen": "FIRST SEEN (UTC)", "last_seen": "LAST SEEN (UTC)", "address": "ADDRESS", "flags": "FLAGS",
+    "other_machine": "ALSO SEEN AS",
 }  # fmt: skip
 
 _EVENT_COLUMNS = {
@@ -325,7 +326,19 @@ def _minute(time_s: int) -> str:
 
 
 def _print_csv(found: Iterable[ClientView]) -> None:
-    columns = ["machine", "cmid", "group", "edition", "class", "status", "first_seen", "last_seen", "address", "flags"]
+    columns = [
+        "machine",
+        "cmid",
+        "group",
+        "edition",
+        "class",
+        "status",
+        "first_seen",
+        "last_seen",
+        "address",
+        "flags",
+        "other_machine",
+    ]
     writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore")
     writer.writeheader()
     for client in found:

@@ -28,6 +28,7 @@ from quorate.core.policy import DAY_S
 from quorate.core.publication import PublishedRevocations, PublishedTrust
 from quorate.core.trust import clock_skew
 from quorate.errors import (
+    CmidSupersededError,
     CountInsufficientError,
     HostBusyError,
     ProductNotCoveredError,
@@ -211,6 +212,8 @@ class ActivationService:
     ) -> RefusedError | None:
         if decided.code is None:
             return None
+        if decided.code == CmidSupersededError.code:
+            return CmidSupersededError(cmid=request.cmid)
         if isinstance(verdict, Asked):
             window_days = verdict.product.policy.count_window_s // DAY_S
             return CountInsufficientError(count=decided.count, threshold=decided.threshold, window_days=window_days)

@@ -12,6 +12,7 @@ import msgspec
 from quorate.core.events import EVENT_TITLES, HostEvent, info_text, is_failure
 from quorate.core.policy import MachineClass
 from quorate.host.publication.state import DomainState
+from quorate.host.store.lineage import Fork
 from quorate.host.store.reports import ClientRow, StoredEvent
 
 __all__ = ["ClassCount", "ClientView", "DnsView", "HostStatus", "ProductView", "client_view", "event_view"]
@@ -91,7 +92,9 @@ class HostStatus(_View, frozen=True, kw_only=True):
 
 
 class ClientView(_View, frozen=True, kw_only=True, rename={"machine_class": "class"}):
-    """One machine of the inventory. `flags`: `vm`, `lapsed` (no longer counted, about to be removed)."""
+    """One machine of the inventory. `flags`: `vm`, `lapsed` (no longer counted, about to be removed), `cloned` and
+    `rolled_back` (its CMID came with the link of an older lease); `other_machine`: the other one, name and address.
+    """
 
     machine: str
     cmid: str
@@ -105,11 +108,19 @@ class ClientView(_View, frozen=True, kw_only=True, rename={"machine_class": "cla
     requests: int
     lease_expires_s: int | None
     flags: tuple[str, ...]
+    other_machine: str | None
 
 
 def client_view(row: ClientRow, *, is_lapsed: bool) -> ClientView:
     """A row of the store as people see it."""
-    flags = [name for name, is_set in (("vm", row.vm), ("lapsed", is_lapsed)) if is_set]
+    fork = row.fork or Fork()
+    named = {
+        "vm": row.vm,
+        "lapsed": is_lapsed,
+        "cloned": fork.cloned_s is not None,
+        "rolled_back": fork.rolled_back_s is not None,
+    }
+    flags = [name for name, is_set in named.items() if is_set]
     return ClientView(
         machine=row.machine,
         cmid=row.cmid,
@@ -123,7 +134,14 @@ def client_view(row: ClientRow, *, is_lapsed: bool) -> ClientView:
         requests=row.requests,
         lease_expires_s=row.lease_expires_s,
         flags=tuple(flags),
+        other_machine=_other(row, fork) if fork.cloned_s is not None else None,
     )
+
+
+def _other(row: ClientRow, fork: Fork) -> str:
+    pairs = ((fork.machine, fork.address), (fork.known_machine, fork.known_address))
+    name, address = next((pair for pair in pairs if pair != (row.machine, row.address)), pairs[0])
+    return f"{name} ({address})"
 
 
 def event_view(stored: StoredEvent) -> dict[str, Any]:

@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
+
 from quorate.core.count import ActivationCount, is_in_window
 from quorate.core.decision import Asked, Decided, decide_by_count
-from quorate.core.events import RequestHandled
+from quorate.core.events import CmidForked, RequestHandled
 from quorate.core.ids import link_of
-from quorate.core.messages import ActivationRequest
+from quorate.core.messages import ActivationRequest, encode
 from quorate.core.policy import Threshold
-from quorate.errors import BY_CODE
+from quorate.errors import BY_CODE, CmidSupersededError
+from quorate.host.store.lineage import exchanged, fork_of, is_exchanged, tell
 
 __all__ = ["Arrived", "Batch", "CountKey", "Key", "Record", "cmid_bytes", "counts_of", "keys_of"]
 
@@ -71,6 +74,8 @@ class Record(NamedTuple):
     lease_issued_s: int | None = None
     lease_expires_s: int | None = None
     lease_count: int | None = None
+    exchanged: bytes | None = None
+    fork: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,8 @@ class Batch:
         self._questions: dict[tuple[int, int], _Question] = {}
         self.changed: set[Key] = set()
         self.events: list[RequestHandled] = []
+        self.forks: list[CmidForked] = []
+        self.newcomers: list[Arrived] = []
 
     def takers(self) -> int:
         """How many requests may take machines away from a count: after a rearm, or when a class changes.
@@ -118,7 +125,7 @@ class Batch:
         return takers
 
     def decide(self, counts: Mapping[CountKey, ActivationCount]) -> list[Decided]:
-        """One decision for each request, in order; `changed` and `events` are what it did.
+        """One decision for each request, in order; `changed`, `events`, `forks` and `newcomers` are what it did.
 
         Args:
             counts: for each of `counts_of` the batch, the count as it stands, ready to hear all `takers`.
@@ -146,26 +153,66 @@ class Batch:
             return asked
         question = self._questions[id(asked.product), id(asked.edition)]
         key = Key(asked.product.group, cmid_bytes(asked.request.cmid))
+        before, link = self._known(key, question.window_s), _link(asked.request)
+        presented = _presented(asked.request)
+        fork = None if before is None else before.fork
+        if before is not None and is_exchanged(before.exchanged, before.link, presented, link):
+            told, fork = self._forked(arrived, key, before, link, question)
+            if told is not None:
+                return told
         previous = _previous(asked.request)
+        if before is None and (previous is None or Key(key.product_group, previous) not in self._records):
+            self.newcomers.append(arrived)
         if previous is not None and previous != key.cmid:
             self._forget(Key(key.product_group, previous))
         for count in question.hearing:
             count.hear(key.cmid, asked.edition.machine_class, previous)
-        before = self._known(key, question.window_s)
-        link = _link(asked.request)
         decided = self._said_before(question, asked, before, link)
         if decided is None:
             decided = decide_by_count(asked, question.count.current, self._now_s)
         lease: tuple[Any, ...]
+        links = None if before is None else before.exchanged
         if decided.code is None:
             expires_s = decided.decided_s + question.validity_s
             lease = (link, asked.request.edition, decided.decided_s, expires_s, decided.count)
+            links = exchanged(links, None if before is None else before.link, presented, link)
         else:
-            lease = _NO_LEASE if before is None else before[-len(_NO_LEASE) :]
-        self._records[key] = self._heard(arrived, asked, key, before, lease)
+            lease = _NO_LEASE if before is None else tuple(before)[_LEASE]
+        self._records[key] = self._heard(arrived, asked, key, before, (*lease, links, fork))
         self.changed.add(key)
         self.events.append(_event(arrived, decided, key.product_group, self._now_s))
         return decided
+
+    def _forked(
+        self, arrived: Arrived, key: Key, before: Record, link: bytes, question: _Question
+    ) -> tuple[Decided | None, bytes | None]:
+        """An exchanged link: what a copy is told, or None where it is answered like any other; the fork to keep."""
+        request, now_s = arrived.request, self._now_s
+        fork = fork_of(before.fork)
+        is_clone = (request.machine, arrived.address) != (before.machine, before.address)
+        told = tell(fork, link, now_s, question.tolerance_s) if is_clone else None
+        event = _fork_event(arrived, key, before, is_clone, now_s)
+        if told is None or told != fork.told:  # not once more for the same question
+            self.forks.append(event)
+        kept = msgspec.structs.replace(
+            fork,
+            known_machine=event.known_machine,
+            known_address=event.known_address,
+            machine=event.machine,
+            address=event.address,
+            cloned_s=now_s if is_clone else fork.cloned_s,
+            rolled_back_s=fork.rolled_back_s if is_clone else now_s,
+            told=fork.told if told is None else told,
+        )
+        written = encode(kept)
+        if told is None:
+            return None, written
+        decided = Decided("CMID_SUPERSEDED", question.count.current, question.threshold, now_s)
+        # The record is that of the machine that went on; only that it was asked for by another is kept.
+        self._records[key] = before._replace(fork=written, requests=before.requests + 1)
+        self.changed.add(key)
+        self.events.append(_event(arrived, decided, key.product_group, now_s))
+        return decided, written
 
     def _said_before(self, question: _Question, asked: Asked, before: Record | None, link: bytes) -> Decided | None:
         """The decision of the last lease, when this is the same question again: its answer was lost on the way.
@@ -181,7 +228,7 @@ class Batch:
             return None
         return Decided(None, before.lease_count, question.threshold, before.lease_issued_s)
 
-    def _heard(self, arrived: Arrived, asked: Asked, key: Key, before: Record | None, lease: tuple[Any, ...]) -> Record:
+    def _heard(self, arrived: Arrived, asked: Asked, key: Key, before: Record | None, kept: tuple[Any, ...]) -> Record:
         request = asked.request
         return Record(
             key.product_group,
@@ -195,7 +242,7 @@ class Batch:
             self._now_s if before is None else before.first_heard_s,
             self._now_s,
             1 if before is None else before.requests + 1,
-            *lease,
+            *kept,
         )
 
     def _known(self, key: Key, window_s: int) -> Record | None:
@@ -215,6 +262,7 @@ class Batch:
 
 
 _NO_LEASE = (None, None, None, None, None)
+_LEASE = slice(Record._fields.index("link"), Record._fields.index("lease_count") + 1)
 
 
 def cmid_bytes(cmid: str) -> bytes:
@@ -266,6 +314,31 @@ def _previous(request: ActivationRequest) -> bytes | None:
 
 def _link(request: ActivationRequest) -> bytes:
     return base64.urlsafe_b64decode(link_of(request.cmid, request.nonce) + "==")
+
+
+def _presented(request: ActivationRequest) -> bytes | None:
+    return None if request.link is None else base64.urlsafe_b64decode(request.link + "==")
+
+
+def _fork_event(arrived: Arrived, key: Key, before: Record, is_clone: bool, now_s: int) -> CmidForked:
+    request = arrived.request
+    asking, known = f"{request.machine} ({arrived.address})", f"{before.machine} ({before.address})"
+    message = (
+        f"{asking} was copied from {known}, or the other way round: both came with one CMID"
+        if is_clone
+        else f"{asking} came back with an older state, as after a snapshot was restored"
+    )
+    return CmidForked(
+        time_s=now_s,
+        code=CmidSupersededError.code if is_clone else None,
+        group=key.product_group,
+        cmid=request.cmid,
+        machine=request.machine,
+        address=arrived.address,
+        known_machine=before.machine,
+        known_address=before.address,
+        message=message,
+    )
 
 
 def _event(arrived: Arrived, decided: Decided, group: str, now_s: int) -> RequestHandled:

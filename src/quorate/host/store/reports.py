@@ -17,6 +17,7 @@ from quorate.core.messages import LicenseStatus
 from quorate.core.policy import MachineClass
 from quorate.host.store.batch import cmid_bytes
 from quorate.host.store.database import Database
+from quorate.host.store.lineage import Fork, fork_of
 from quorate.host.store.schema import cmid_records, events, request_counters
 
 __all__ = ["PAGE_MAX", "ClientRow", "Reports", "StoredEvent"]
@@ -42,6 +43,7 @@ class ClientRow:
     last_heard_s: int
     requests: int
     lease_expires_s: int | None
+    fork: Fork | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -136,13 +138,26 @@ _CLIENT_COLUMNS = (
     "last_heard_s",
     "requests",
     "lease_expires_s",
+    "fork",
 )
 
 
 def _client(row: Any) -> ClientRow:
-    group, cmid, machine, machine_class, edition, status, *rest = row
+    group, cmid, machine, machine_class, edition, status, vm, address, first_s, last_s, requests, expires_s, fork = row
     return ClientRow(
-        group, str(uuid.UUID(bytes=cmid)), machine, MachineClass(machine_class), edition, LicenseStatus(status), *rest
+        group,
+        str(uuid.UUID(bytes=cmid)),
+        machine,
+        MachineClass(machine_class),
+        edition,
+        LicenseStatus(status),
+        vm,
+        address,
+        first_s,
+        last_s,
+        requests,
+        expires_s,
+        None if fork is None else fork_of(fork),
     )
 
 

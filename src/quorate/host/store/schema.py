@@ -32,6 +32,9 @@ cmid_records = Table(
     Column("lease_issued_s", BigInteger),
     Column("lease_expires_s", BigInteger),
     Column("lease_count", Integer),
+    # `lineage`: links that were exchanged for newer ones; a JSON `Fork` where the CMID was cloned or rolled back.
+    Column("exchanged", LargeBinary),
+    Column("fork", LargeBinary),
 )
 
 # The count reads the machines of a few classes: some classes may be rare in a large fleet.

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.decision import Asked, Decided
-from quorate.core.events import HostEvent, RequestHandled
+from quorate.core.events import CmidForked, HostEvent, RequestHandled
 from quorate.core.messages import encode
 from quorate.core.policy import Threshold
 from quorate.errors import CountInsufficientError
@@ -149,7 +149,8 @@ def _decide(
 def _write(connection: Connection, statements: Statements, work: Batch) -> None:
     statements.remove_records.run(connection, work.removed())
     statements.upsert_records.run(connection, work.written())
-    statements.insert_events.run(connection, [_event_row(event) for event in work.events])
+    happened: list[HostEvent] = [*work.events, *work.forks]
+    statements.insert_events.run(connection, [_event_row(event) for event in happened])
     counted = Counter[str](event.status.value for event in work.events)
     counted["total"] = len(work.events)
     # As Microsoft counts: failed is what the host could not serve. Too small a count is an answer, and asking counted.
@@ -158,5 +159,5 @@ def _write(connection: Connection, statements: Statements, work: Batch) -> None:
 
 
 def _event_row(event: HostEvent) -> tuple[Any, ...]:
-    cmid = cmid_bytes(event.cmid) if isinstance(event, RequestHandled) else None
+    cmid = cmid_bytes(event.cmid) if isinstance(event, RequestHandled | CmidForked) else None
     return event.time_s, event.__struct_config__.tag, event.code, cmid, encode(event)
