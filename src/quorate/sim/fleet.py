@@ -56,7 +56,6 @@ class Fleet:
         population = self._population(original.population)
         copy = self._make(population)
         copy.disk.restore(original.disk)
-        copy.has_asked = original.has_asked
         if is_identity_copied:
             copy.identity = original.identity
         self._switch_on(copy, population)
@@ -66,7 +65,6 @@ class Fleet:
         """Everything on its disk is new: for its host another machine, until the old record lapses."""
         machine.stop()
         machine.disk.wipe()
-        machine.has_asked = False
         machine.lease_expires_s = None
         machine.start()
 

@@ -169,20 +169,27 @@ class Happenings:
                 network.down.append(happening.population)
                 self._later(happening, network.down.remove, happening.population)
             case What.DNS_DARK:
-                network.dark += 1
-                self._later(happening, self._less, "dark")
+                network.names.dark += 1
+                self._later(happening, self._names_again, "dark")
             case What.DNS_STALE:
-                network.stale += 1
-                self._later(happening, self._less, "stale")
+                network.names.stale += 1
+                self._later(happening, self._names_again, "stale")
             case What.IMPOSTOR:
                 network.impostors += 1
-                self._later(happening, self._less, "impostors")
+                self._later(happening, self._impostor_leaves)
             case _:
                 pass
 
-    def _less(self, what: str) -> None:
-        setattr(self._network, what, getattr(self._network, what) - 1)
+    def _names_again(self, what: str) -> None:
+        names = self._network.names
+        if what == "dark":
+            names.dark -= 1
+        else:
+            names.stale -= 1
         self._network.publish()
+
+    def _impostor_leaves(self) -> None:
+        self._network.impostors -= 1
 
 
 _WORDS = {

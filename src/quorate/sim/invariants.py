@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import msgspec
 
 from quorate.client.standing import Standing
+from quorate.core.ids import link_of
 from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import USABLE
 from quorate.core.messages import ActivationRequest, Answer, LicenseStatus
@@ -132,6 +133,9 @@ class Watch:
             if not is_skewed:
                 self.broken(now_s, "clock-skew", f"{request.machine} was refused although the clocks agree")
             return said
+        if isinstance(said, Refusal) and said.code == "CMID_SUPERSEDED":
+            self._superseded(self.books[host.plan.database], request, now_s)
+            return said
         if is_skewed:
             self.broken(now_s, "clock-skew", f"{request.machine} was answered {request.time_s - now_s} s off")
         self._count(self.books[host.plan.database], request, said, now_s)
@@ -165,6 +169,12 @@ class Watch:
             book.given[request.cmid] = _Given(request.nonce, request.edition, said.issued_s, said.expires_s, said.count)
         elif count >= threshold.minimum:
             self.broken(now_s, "lease-at-threshold", f"{request.machine} was refused at {count}")
+
+    def _superseded(self, book: Book, request: ActivationRequest, now_s: int) -> None:
+        """A copy is told to take another CMID; who holds the newest lease, or none, is no copy."""
+        given = book.given.get(request.cmid)
+        if given is None or request.link in (None, link_of(request.cmid, given.nonce)):
+            self.broken(now_s, "superseded", f"{request.machine} holds the newest lease and was called a copy")
 
     def audit(self, host: SimHost) -> None:
         """After a restart, and at the end: what was answered is there, and nothing is there twice."""

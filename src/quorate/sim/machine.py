@@ -23,7 +23,7 @@ from quorate.errors import FileAccessError, QuorateError, RearmLimitReachedError
 from quorate.sim.chance import Chance
 from quorate.sim.clocks import MachineClock
 from quorate.sim.disk import MemoryDisk, ProcessDiedError
-from quorate.sim.network import SERVICE, Network
+from quorate.sim.network import Network
 from quorate.sim.timeline import Phase, Timeline
 
 __all__ = ["Desktop", "Kit", "SimMachine"]
@@ -95,7 +95,7 @@ class SimMachine:
 
     __slots__ = (
         *("_attempt", "_driver", "_keeper", "_kit", "_ticket", "_wish"),
-        *("chance", "choice", "clock", "disk", "edition", "has_asked", "identity", "image", "is_away", "is_on"),
+        *("chance", "clock", "disk", "edition", "identity", "image", "is_away", "is_on"),
         *("is_retired", "joined_s", "lease_expires_s", "name", "number", "on_since_s", "population", "snapshot"),
         *("status", "seen_max_s", "unfit_since_s"),
     )
@@ -113,8 +113,7 @@ class SimMachine:
         self.disk = disk
         self.clock = clock
         self.chance = chance
-        self.choice = chance.below(64)
-        self.is_on = self.is_away = self.is_retired = self.has_asked = False
+        self.is_on = self.is_away = self.is_retired = False
         self.snapshot: MemoryDisk | None = None
         self.image: MemoryDisk | None = None
         self.status = LicenseStatus.UNLICENSED
@@ -252,7 +251,6 @@ class SimMachine:
 
     def _finished(self, error: QuorateError | None) -> None:
         self._attempt = None
-        self.has_asked = True
         self._rest(error, asked=True)
 
     def _rest(self, error: QuorateError | None, *, asked: bool) -> None:
@@ -304,11 +302,18 @@ class SimMachine:
             kit, machine = self._kit, Machine(self.name, self.identity, self.population.startswith("vdi"))
             keeper = self._reader()
             events = _Events(self, kit.desktop)
+            names = kit.network.names.seen_by(lambda: kit.network.is_cut_off(self))
             self._driver = Driver(
-                keeper, kit.anchor, _TRANSPORT, machine, events, self.clock, self.chance, accept=self._accept
+                keeper,
+                kit.anchor,
+                _TRANSPORT,
+                machine,
+                events,
+                self.clock,
+                self.chance,
+                accept=self._accept,
+                network=names,
             )
-            if not self.has_asked:
-                self._point_at_service(keeper)
         return self._driver
 
     def _reader(self) -> Keeper:
@@ -318,17 +323,6 @@ class SimMachine:
                 self.disk, kit.anchor, self.edition, machine, self.clock, self.chance, check=kit.check
             )
         return self._keeper
-
-    def _point_at_service(self, keeper: Keeper) -> None:
-        """`quorate client set-host`, once: the name stands for what DNS would tell."""
-        now_s = self.clock.now_s()
-        try:
-            with keeper.exclusive(0):
-                standing = keeper.standing(now_s, is_locked=True)
-                if standing.state.host is None:
-                    keeper.keep(standing.state.with_host(SERVICE, now_s), standing.lease)
-        except FileAccessError:
-            return
 
     def _accept(self, answer: Answer, question: Question, anchor: Anchor, now_s: int) -> Lease | Refusal:
         said = self._kit.accept(answer, question, anchor, now_s)

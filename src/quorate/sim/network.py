@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from quorate.client.discovery import Target
 from quorate.client.driver import Ask
 from quorate.client.transport import read_answer
 from quorate.core.messages import Answer, Problem, encode
@@ -18,13 +17,11 @@ from quorate.host.writer import Outcome
 from quorate.sim.badhost import BadHost
 from quorate.sim.chance import Chance
 from quorate.sim.host import Message, SimHost
+from quorate.sim.names import SimNames, address_of
 from quorate.sim.scenario import Wire
 from quorate.sim.timeline import Phase, Timeline
 
-__all__ = ["SERVICE", "Asking", "Network"]
-
-SERVICE = Target("kms.sim.test")
-"""The name every machine asks. It stands for the site's SRV records: it leads to any of the hosts in DNS."""
+__all__ = ["Asking", "Network"]
 
 TIMEOUT_S = 15  # as client.transport
 CONNECT_TIMEOUT_S = 5
@@ -38,7 +35,6 @@ class Asking(Protocol):
     name: str
     population: str
     is_away: bool
-    choice: int
 
     def told(self, ticket: int, answer: Answer | QuorateError) -> None:
         """The answer to the question of that ticket, or why there is none."""
@@ -54,24 +50,25 @@ class Network:
         self._hosts = hosts
         self._bad_host = bad_host
         self._chance = chance
-        self._by_address = {host.address: host for host in hosts}
-        self._names = [host.address for host in hosts]
+        self.names = SimNames()
         self.down: list[str | None] = []  # populations that are cut off, None for all
-        self.dark = 0
-        self.stale = 0
         self.impostors = 0
+        self.publish()
 
     def publish(self) -> None:
         """What hosts that run say of themselves arrives in DNS, unless DNS is stale."""
-        self._by_address = {host.address: host for host in self._hosts}
-        if not self.stale:
-            self._names = [host.address for host in self._hosts if host.is_up] or self._names
+        self._by_address = {address_of(host.address): host for host in self._hosts}
+        self.names.publish([host.address for host in self._hosts if host.is_up])
+
+    def is_cut_off(self, machine: Asking) -> bool:
+        """Whether a machine reaches nobody."""
+        return machine.is_away or None in self.down or machine.population in self.down
 
     def ask(self, machine: Asking, ask: Ask, ticket: int) -> None:
         """Carry a question; the machine is told later what came of it."""
-        route = self._route(machine)
+        route = self._route(machine, ask)
         if isinstance(route, str):
-            self._fail(machine, ticket, ask, route, 0 if "resolve" in route else CONNECT_TIMEOUT_S)
+            self._fail(machine, ticket, ask, route, CONNECT_TIMEOUT_S)
             return
         if self.impostors and self._chance.happens(IMPOSTOR_PERMILLE):
             status, headers, body = self._bad_host.reply(ask.request, self._timeline.now_s)
@@ -92,20 +89,12 @@ class Network:
         else:
             self._timeline.after(delay_s, Phase.WAKE, self._arrive, route, message)
 
-    def _route(self, machine: Asking) -> SimHost | str:
-        """The host that the name leads to, or why there is none. A machine stays with one host while it answers."""
-        if self.dark:
-            return "the name does not resolve"
-        if machine.is_away or None in self.down or machine.population in self.down:
-            return "no answer in time"
-        host = self._by_address.get(self._names[machine.choice % len(self._names)])
+    def _route(self, machine: Asking, ask: Ask) -> SimHost | str:
+        """The host that is meant, or why it is not reached."""
+        host = None if self.is_cut_off(machine) else self._by_address.get(ask.target.host)
         if host is None:
-            machine.choice += 1
             return "no answer in time"
-        if not host.is_up:
-            machine.choice += 1
-            return "connection refused"
-        return host
+        return host if host.is_up else "connection refused"
 
     def _arrive(self, host: SimHost, message: Message) -> None:
         if host.is_up:

@@ -129,7 +129,7 @@ class World:
         if isinstance(said, Refusal):
             self.recording.host_errors[said.code] += 1
         self.recording.answered(now_s, request.machine, code, said.count)
-        if code != "CLOCK_SKEW":
+        if code in ("ACTIVATED", "COUNT_INSUFFICIENT"):
             self._mark_threshold(host, request.edition, isinstance(said, Lease), said.count)
 
     def arrived(self, machine: SimMachine) -> None:
@@ -222,4 +222,4 @@ class World:
             self.recording.milestone(self.timeline.now_s, "threshold-missed", text)
 
 
-_SIGNED = frozenset({"COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW"})
+_SIGNED = frozenset({"COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW", "CMID_SUPERSEDED"})
