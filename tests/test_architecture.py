@@ -46,6 +46,7 @@ EXTRAS = {
 CLIENT_DEPENDENCIES = {"cryptography", "dnspython", "joserfc", "msgspec", "urllib3"}
 IMPORT_NAMES = {"dnspython": "dns", "prometheus-client": "prometheus_client"}
 NOT_IMPORTED = {
+    "plotly": "only its script is read, as a file: sim/page.py",
     "gssapi": "imported by name, as it may be missing: host/publication/gss.py",
     "zeroconf": "imported by name, as it may be missing: host/publication/mdns.py, client/discovery/mdns.py",
 }

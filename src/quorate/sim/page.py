@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 
 from quorate.core.policy import DAY_S, MachineClass
+from quorate.errors import InvalidSettingError
 from quorate.sim.recording import STATUSES
 from quorate.sim.report import day_text, hours, moment_text, replay_command
 from quorate.sim.world import Result
@@ -39,7 +40,11 @@ CHANGES_SHOWN_MAX = 2000
 
 
 def page(result: Result) -> str:
-    """The whole page."""
+    """The whole page.
+
+    Raises:
+        InvalidSettingError: plotly is not installed.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(resources.files("quorate.sim") / "templates")),
         autoescape=True,
@@ -106,7 +111,12 @@ def _words(minutes: int) -> str:
 
 
 def _plotly_script() -> str:
-    text = (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    try:
+        text = (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    except ModuleNotFoundError:
+        raise InvalidSettingError(
+            name="--report", reason="the page needs plotly", allowed="pip install 'quorate[sim]'"
+        ) from None
     return text.replace("</script", "<\\/script")
 
 
