@@ -151,6 +151,10 @@ class Settings:
     dns_keytab: str = ""
     dns_withdraw_on_stop: bool = False
     mdns: bool = False
+    allowed_networks: str = ""  # everybody
+    source_rate: int = 12_000  # a minute: a site of ten thousand that boots behind one address
+    cmid_rate: int = 60
+    new_cmids_per_hour: int = 10_000
     publisher_url: str = ""  # not asked online
     publisher_ca_file: str = ""
     publisher_insecure_http: bool = False

@@ -23,6 +23,7 @@ from quorate.errors import (
     RequestTimeoutError,
     RequestTooLargeError,
 )
+from quorate.host.admission import Admission
 from quorate.host.config import Limits
 from quorate.host.listener import peer_address
 from quorate.host.service import ActivationService
@@ -48,7 +49,10 @@ class FaultObserver(Protocol):
 class PublicApi:
     """The routes of port 1688, and their RSGI face (`__rsgi__`)."""
 
-    def __init__(self, service: ActivationService, limits: Limits, observer: FaultObserver) -> None:
+    def __init__(
+        self, service: ActivationService, limits: Limits, observer: FaultObserver, admission: Admission
+    ) -> None:
+        self._admission = admission
         self._service = service
         self._limits = limits
         self._observer = observer
@@ -62,6 +66,7 @@ class PublicApi:
             peer: the other side's IP address.
         """
         try:
+            self._admission.at_the_door(peer)
             match path, method:
                 case "/v1/activate", "POST":
                     return 200, _JSON, await self._service.activate(await read_body(), peer)

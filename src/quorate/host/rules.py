@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from quorate.errors import InvalidSettingError
+from quorate.host.networks import networks_text
 from quorate.host.publication.typed import domains_text, file_text, server_text, target_text
 from quorate.host.publisher_link import checked_url
 
@@ -173,6 +174,30 @@ RULES: dict[str, SettingRule] = {
             _switch,
         ),
         SettingRule("mdns", "mdns", "on, or off (default): announce the host by multicast DNS as well", _switch),
+        SettingRule(
+            "allowed-networks",
+            "allowed_networks",
+            "networks that are served, `10.0.0.0/8, 2001:db8::/32`; default: everybody",
+            networks_text,
+        ),
+        SettingRule(
+            "source-rate",
+            "source_rate",
+            "requests a minute from one address, 0 (no limit)..1000000; default 12000",
+            _whole(0, 1_000_000),
+        ),
+        SettingRule(
+            "cmid-rate",
+            "cmid_rate",
+            "requests a minute with one CMID, 0 (no limit)..1000000; default 60",
+            _whole(0, 1_000_000),
+        ),
+        SettingRule(
+            "new-cmids-per-hour",
+            "new_cmids_per_hour",
+            "CMIDs never heard before, from one address, 0 (no limit)..1000000; default 10000",
+            _whole(0, 1_000_000),
+        ),
         SettingRule(
             "publisher-url",
             "publisher_url",

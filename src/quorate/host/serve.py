@@ -25,6 +25,7 @@ from quorate.core.events import ServiceFailed
 from quorate.errors import InternalFaultError, PortTakenError, QuorateError
 from quorate.host.admin_api import admin_application
 from quorate.host.administration import Administration
+from quorate.host.admission import Admission
 from quorate.host.chores import StoreChores
 from quorate.host.config import Limits, Settings, StatePaths, machine_name
 from quorate.host.health import Health
@@ -188,7 +189,9 @@ class HostServer:
             lambda: writer.waiting, administration.group_counts, self._expires_s, administration.published
         )
         self.writer = writer = AnswerWriter(store, self._clock, limits, chores, metrics)
-        self.service = service = ActivationService(store, writer, self._clock, limits, credentials, settings)
+        self._admission = admission = Admission(self._clock, self._entropy, settings, writer.record)
+        store.on_newcomers = admission.note_newcomers
+        self.service = service = ActivationService(store, writer, self._clock, limits, credentials, settings, admission)
         self.health = health = Health(
             service,
             writer,
@@ -204,7 +207,7 @@ class HostServer:
         )
         self._papers = PapersWatch(administration.keyring, self._clock, self._entropy, writer.record, machine_name())
         token = administration.keyring.admin_token()
-        self._public_api = PublicApi(service, limits, metrics)
+        self._public_api = PublicApi(service, limits, metrics, admission)
         self._admin_api = partial(admin_application, administration, health, metrics, token)
         self._apply_priority(settings)
         writer.start(self._loop)
@@ -292,6 +295,7 @@ class HostServer:
         if found == stamp and wanted == settings and not is_reload:
             return stamp, settings
         self.service.adopt(credentials, wanted)
+        self._admission.adopt(wanted)
         chores.adopt(credentials.products, wanted)
         settings = await self._apply(settings, wanted)
         self._be_found(settings)

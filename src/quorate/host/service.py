@@ -35,6 +35,7 @@ from quorate.errors import (
     QuorateError,
     RefusedError,
 )
+from quorate.host.admission import Admission
 from quorate.host.config import Limits, Settings
 from quorate.host.keyring import Credentials
 from quorate.host.speaker import Speaker
@@ -59,7 +60,9 @@ class ActivationService:
         limits: Limits,
         credentials: Credentials,
         settings: Settings,
+        admission: Admission | None = None,
     ) -> None:
+        self._admission = admission
         self._store = store
         self._writer = writer
         self._clock = clock
@@ -95,10 +98,14 @@ class ActivationService:
             MalformedRequestError, UnsupportedVersionError: not a request.
             HostNotActivatedError, HostRevokedError, RetiredKeyError, HostCertificateExpiredError,
             HostCertificateNotYetValidError: it may not speak.
+            RateLimitedError: too often, or too many new CMIDs from there.
             HostBusyError, HostStoppingError, StoreUnavailableError: not now.
             InternalFaultError: our own mistake.
         """
-        return await self._writer.submit(self.receive(body, address))
+        question = self.receive(body, address)
+        if self._admission is not None:
+            self._admit(self._admission, question)
+        return await self._writer.submit(question)
 
     def activate_all(self, requests: Sequence[tuple[bytes, str]]) -> list[Outcome]:
         """As `activate` for several bodies and addresses that came at one moment, on this thread, without a loop: the
@@ -190,6 +197,14 @@ class ActivationService:
     def revocations(self) -> bytes:
         """The newest revocation list that is known here, for clients to take."""
         return self._revocations
+
+    def _admit(self, admission: Admission, question: Question) -> None:
+        arrived = question.arrived
+        admission.question(arrived.request.cmid)
+        if isinstance(arrived.verdict, Asked) and admission.is_crowded(arrived.address):
+            cmids = [each for each in (arrived.request.cmid, arrived.request.previous_cmid) if each is not None]
+            if not self._store.knows(arrived.verdict.product.group, cmids):
+                raise admission.refuse_newcomer()
 
     def _speaker_at(self, now_s: int) -> Speaker:
         self.credentials.in_force(now_s)

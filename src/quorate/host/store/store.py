@@ -7,7 +7,7 @@ when it returns. Whoever answers only afterwards never tells a client something 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from quorate.core.events import CmidForked, HostEvent, RequestHandled
 from quorate.core.messages import encode
 from quorate.core.policy import Threshold
 from quorate.errors import CountInsufficientError
-from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes, counts_of, keys_of
+from quorate.host.store.batch import Arrived, Batch, CountKey, Key, cmid_bytes, counts_of, keys_of
 from quorate.host.store.database import Database
 from quorate.host.store.reports import Reports
 from quorate.host.store.schema import settings
@@ -39,6 +39,8 @@ class Store:
         self.database = database
         self.reports = Reports(database)
         self._statements = Statements(database.dialect)
+        self.on_newcomers: Callable[[list[str]], object] = _ignore
+        """Told the addresses of machines that were heard for the first time, once they are on disk."""
 
     @classmethod
     def create(cls, path: Path, *, is_durable: bool = True) -> Store:
@@ -71,6 +73,8 @@ class Store:
         with self.database.writing() as connection:
             work, decided = _decide(connection, self._statements, batch, now_s)
             _write(connection, self._statements, work)
+        if work.newcomers:
+            self.on_newcomers([arrived.address for arrived in work.newcomers])
         return decided
 
     def probe(self, asked: Asked, now_s: int) -> Decided:
@@ -82,6 +86,16 @@ class Store:
         with self.database.reading() as connection:
             _, decided = _decide(connection, self._statements, [Arrived(asked.request, "", asked)], now_s)
         return decided[0]
+
+    def knows(self, group: str, cmids: Sequence[str]) -> bool:
+        """Whether one of these CMIDs has a record in the group. From any thread; one look by key.
+
+        Raises:
+            StoreUnavailableError: the database cannot be read.
+        """
+        keys = {Key(group, cmid_bytes(cmid)) for cmid in cmids}
+        with self.database.reading() as connection:
+            return bool(self._statements.records_of(connection, keys))
 
     def count(self, group: str, threshold: Threshold, now_s: int, window_s: int) -> int:
         """S16, S18: the activation count as an answer shows it, at most twice the threshold. From any thread.
@@ -134,6 +148,10 @@ class Store:
         """
         with self.database.writing() as connection:
             self._statements.insert_events.run(connection, [_event_row(event)])
+
+
+def _ignore(_: list[str]) -> None:
+    """Nobody wants to know."""
 
 
 def _decide(

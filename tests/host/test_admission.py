@@ -1,0 +1,143 @@
+"""Who is let in and how often: networks, rates, new CMIDs; and that a site that boots behind one address passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quorate.core.events import HostEvent, SourceLimited
+from quorate.errors import InvalidSettingError, NetworkNotAllowedError, RateLimitedError
+from quorate.host.admission import CMIDS_MAX, SOURCES_MAX, Admission
+from quorate.host.config import Settings
+from quorate.host.networks import networks_text, source_of
+from tests.support.clocks import ManualClock, SeededEntropy
+from tests.support.documents import cmid_of
+from tests.support.hosting import hosting
+
+
+class Door:
+    def __init__(self, **settings: Any) -> None:
+        self.clock = ManualClock()
+        self.events: list[HostEvent] = []
+        self.admission = Admission(self.clock, SeededEntropy(), Settings(**settings), self.events.append)
+
+    def refused(self, address: str, times: int) -> list[int]:
+        """The waiting times of those that were refused, of so many questions."""
+        waits = []
+        for _ in range(times):
+            try:
+                self.admission.at_the_door(address)
+            except RateLimitedError as fault:
+                waits.append(int(str(fault.values["retry_after_s"])))
+        return waits
+
+
+def test_a_boot_storm_of_ten_thousand_behind_one_address_passes() -> None:
+    door = Door()
+    assert door.refused("192.0.2.1", 10_000) == []
+    for number in range(10_000):
+        door.admission.question(cmid_of(number))
+
+
+def test_who_asks_too_often_waits_and_those_refused_together_do_not_come_back_together() -> None:
+    door = Door(source_rate=60)
+    waits = door.refused("192.0.2.1", 160)
+    assert len(waits) == 100
+    assert (min(waits) >= 30, max(waits) <= 90, len(set(waits)) > 40) == (True, True, True)
+    assert door.refused("192.0.2.2", 60) == []
+    door.clock.advance(10)
+    assert len(door.refused("192.0.2.1", 20)) == 10
+
+
+def test_one_cmid_gone_wild_is_slowed_and_the_others_are_not() -> None:
+    door = Door(cmid_rate=2)
+    door.admission.question(cmid_of(1))
+    door.admission.question(cmid_of(1))
+    with pytest.raises(RateLimitedError):
+        door.admission.question(cmid_of(1))
+    door.admission.question(cmid_of(2))
+
+
+def test_rates_may_be_off_and_this_machine_itself_is_never_limited() -> None:
+    assert Door(source_rate=0).refused("192.0.2.1", 50_000) == []
+    assert Door(source_rate=1).refused("127.0.0.1", 100) == []
+    assert Door(source_rate=1).refused("::1", 100) == []
+
+
+def test_an_ipv6_source_is_its_64_and_an_ipv4_one_stays_one_whatever_it_is_written_as() -> None:
+    assert source_of("2001:db8::1") == source_of("2001:db8::ffff:2") != source_of("2001:db8:0:1::1")
+    assert source_of("::ffff:192.0.2.1") == source_of("192.0.2.1") == "192.0.2.1"
+    assert source_of("fe80::1%eth0") == "fe80::/64"
+    assert source_of("nonsense") == "unknown"
+
+
+def test_memory_is_bounded_whoever_asks() -> None:
+    door = Door()
+    for number in range(SOURCES_MAX + 100):
+        door.admission.at_the_door(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+        door.admission.note_newcomers([f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"])
+    for number in range(CMIDS_MAX + 100):
+        door.admission.question(cmid_of(number))
+    held = (door.admission._sources._left, door.admission._cmids._left, door.admission._newcomers)
+    assert [len(each) for each in held] == [SOURCES_MAX, CMIDS_MAX, SOURCES_MAX]
+
+
+def test_only_the_networks_that_are_named_are_served() -> None:
+    door = Door(allowed_networks="10.0.0.0/8, 2001:db8::/32")
+    for address in ("10.1.2.3", "::ffff:10.1.2.3", "2001:db8::7"):
+        door.admission.at_the_door(address)
+    for address in ("192.0.2.1", "2001:db9::1", "unknown", "127.0.0.1"):
+        with pytest.raises(NetworkNotAllowedError):
+            door.admission.at_the_door(address)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("10.0.0.1/8", "10.0.0.0/8"), ("10.0.0.0/99", "no network"), ("lan", "no network")]
+)
+def test_what_is_no_network_is_told(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        networks_text(text)
+
+
+def test_a_crowded_source_is_an_event_once_an_hour() -> None:
+    door = Door(new_cmids_per_hour=3)
+    door.admission.note_newcomers(["192.0.2.1"] * 2)
+    assert not door.admission.is_crowded("192.0.2.1")
+    door.admission.note_newcomers(["192.0.2.1"] * 5)
+    assert door.admission.is_crowded("192.0.2.1")
+    assert not door.admission.is_crowded("192.0.2.2")
+    [event] = door.events
+    assert isinstance(event, SourceLimited)
+    assert (event.address, event.new_cmids) == ("192.0.2.1", 3)
+    door.clock.advance(3600)
+    assert not door.admission.is_crowded("192.0.2.1")
+
+
+def test_over_the_wire_the_answer_is_429_with_a_time_and_403_for_other_networks(tmp_path: Path) -> None:
+    with hosting(tmp_path, settings={"cmid-rate": "2"}) as host:
+        assert [host.post(host.request(1)).status for _ in range(3)] == [200, 200, 429]
+        reply = host.post(host.request(1))
+        assert reply.problem.code == "RATE_LIMITED"
+        assert 30 <= int(reply.headers["retry-after"]) <= 90
+        assert host.post(host.request(2)).status == 200
+        with host.noticing():
+            host.administration.set_settings({"allowed-networks": "10.0.0.0/8"})
+        reply = host.post(host.request(3))
+        assert (reply.status, reply.problem.code) == (403, "NETWORK_NOT_ALLOWED")
+        with pytest.raises(InvalidSettingError, match="no network"):
+            host.administration.set_settings({"allowed-networks": "the office"})
+
+
+def test_known_machines_of_a_crowded_source_are_answered_and_new_ones_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quorate.host.admission.source_of", lambda address: address)  # loopback is never limited
+    with hosting(tmp_path, settings={"new-cmids-per-hour": "3"}) as host:
+        assert [host.post(host.request(number)).status for number in range(1, 6)] == [200, 200, 200, 429, 429]
+        assert host.post(host.request(1, nonce="A" * 22)).status == 200
+        rearmed = host.request(9, previous_cmid=cmid_of(2))
+        assert host.post(rearmed).status == 200
+        host.clock.advance(3600)
+        assert host.post(host.request(4)).status == 200
