@@ -77,9 +77,14 @@ class Copy:
         try:
             ask = next(attempt)
             while True:  # bounded: one host was set by hand
-                answer = host(ask.request)
-                lost = HostUnreachableError(tried="the answer was lost", port=1688)
-                ask = attempt.throw(lost) if is_lost() else attempt.send(answer)
+                try:
+                    answer = host(ask.request)
+                    if is_lost():
+                        raise HostUnreachableError(tried="the answer was lost", port=1688)
+                except QuorateError as fault:
+                    ask = attempt.throw(fault)
+                else:
+                    ask = attempt.send(answer)
         except StopIteration as end:
             error: QuorateError | None = end.value
             return error
