@@ -222,7 +222,7 @@ def read(kind: DocumentKind[_Claims], token: str, keys: VerifyKeys) -> _Claims:
     if key is None:
         raise UnknownPublisherError(what=kind.what, kid=header.kid)
     _check_signature(kind, token, key)
-    return decode_strict(kind.decoder, payload, kind.what)
+    return _claims(kind, payload)
 
 
 def read_host_request(token: str) -> HostRequest:
@@ -233,11 +233,20 @@ def read_host_request(token: str) -> HostRequest:
         BadSignatureError: changed, or made without the private key.
     """
     header, payload = _split(HOST_REQUEST, token)
-    claims = decode_strict(HOST_REQUEST.decoder, payload, HOST_REQUEST.what)
+    claims = _claims(HOST_REQUEST, payload)
     key = claims.jwk.key()
     if header.kid != key.thumbprint():
         raise BadSignatureError(what=HOST_REQUEST.what)
     _check_signature(HOST_REQUEST, token, key)
+    return claims
+
+
+def _claims(kind: DocumentKind[_Claims], payload: bytes) -> _Claims:
+    """The payload's claims. Defaults are for those who write a document: a reader takes nothing for granted, so a
+    member that is left out (or null where it may only be left out) is refused, as `spec/protocol.md` section 2 says."""
+    claims = decode_strict(kind.decoder, payload, kind.what)
+    if msgspec.json.decode(encode(claims)) != msgspec.json.decode(payload):
+        raise MalformedError(what=kind.what, reason="a member is missing")
     return claims
 
 

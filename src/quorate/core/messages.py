@@ -87,7 +87,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     answer: Annotated[str, Meta(max_length=8192)]
     host_certificate: Annotated[str, Meta(max_length=8192)]
-    revocations: Annotated[int, Meta(ge=0, le=2**53)]
+    revocations: Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
 class ProbeResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
