@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from quorate.core.armor import armored
 from quorate.core.publication import decode_revocations, decode_trust
@@ -13,10 +16,13 @@ from quorate.core.succession import TrustState, follow_chain
 from quorate.errors import (
     HostRevokedError,
     MalformedError,
+    QuorateError,
     RetiredKeyError,
+    TrustError,
     TrustOutdatedError,
     UnknownPublisherError,
 )
+from quorate.host.administration import Administration
 from quorate.host.renewal import standing
 from quorate.publisher.blocklist import Kind
 from quorate.publisher.rotation import Step
@@ -29,6 +35,12 @@ from tests.support.hosting import running
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return new_site(tmp_path, ManualClock())
+
+
+@pytest.fixture
+def host(site: Site) -> Iterator[Administration]:
+    with site.host() as opened:
+        yield opened
 
 
 def test_a_host_follows_exchanged_keys_and_takes_a_certificate_of_the_newest(site: Site) -> None:
@@ -106,6 +118,29 @@ def test_an_older_chain_is_refused_and_an_older_list_is_nothing_new(site: Site) 
             host.update([("publisher.revocations", older)])
         assert host.update([("publisher.revocations", site.list_text)]).number is None
         assert (host.status().revocations, host.status().keys_version) == (number, 3)
+
+
+@pytest.mark.parametrize("spoiled", ["hello", "h\u00e4", "eyJ.e30.AA"])
+def test_a_chain_that_is_spoiled_where_it_is_known_already_spoils_nothing_here(site: Site, spoiled: str) -> None:
+    with site.host() as host:
+        site.confirm(host)
+        site.rotate(Step.ADD)
+        host.update([("publisher.trust", site.chain_text)])
+        site.rotate(Step.ADD)
+        first, second = site.chain_text.split()
+        with pytest.raises((MalformedError, TrustError)):
+            host.keyring.take_belief((spoiled, second), None)
+        assert (host.status().keys_version, host.status().activated) == (2, True)
+        host.keyring.take_belief((first, second), None)
+        assert host.status().keys_version == 3
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(text=st.text(max_size=300) | st.sampled_from(["eyJ0eXAiOiJ0cnVzdCtqd3QifQ..", "BEGIN QUORATE", "{}"]))
+def test_whatever_a_file_holds_is_told_and_changes_nothing(host: Administration, text: str) -> None:
+    with pytest.raises(QuorateError):
+        host.update([("file", text)])
+    assert host.status().keys_version == 1
 
 
 def test_a_revoked_host_signs_nothing_and_says_so_everywhere(site: Site) -> None:

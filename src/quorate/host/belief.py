@@ -76,6 +76,10 @@ class BeliefFiles:
         """
         held = self._held()
         trust = held if chain is None else follow_chain(held, chain)
+        if chain is not None and trust.version > held.version:
+            # What is known already was passed over unread, and is read again from the first file at each start, by
+            # clients too: the whole chain must hold, or somebody could spoil it from the way.
+            follow_chain(self._shipped(), chain)
         number = None
         if revocations is not None:
             number = self._judged(revocations.strip(), trust)
