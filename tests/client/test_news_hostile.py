@@ -200,8 +200,8 @@ def test_an_answer_is_read_with_the_number_as_an_exact_integer(here: Installatio
         host.script = script
 
     client = here.client(host)
-    for number in (-1, 2**53 + 1, 10**30, 1.0, "1", None, True):
+    for number in (-1, 2**53, 10**30, 1.0, "1", None, True):
         with_number(number)
         assert fails(client).code == "NOT_A_QUORATE_HOST"
-    with_number(2**53)
+    with_number(NUMBER_MAX)
     assert client.activate().code is None

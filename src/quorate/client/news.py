@@ -125,7 +125,13 @@ class News:
     def is_behind(self, number: int) -> bool:
         """Whether a host that says it holds list `number` may have a newer one. Its word alone changes nothing."""
         known = self._now()
-        return number > (0 if known.revocations is None else known.revocations.number)
+        if (
+            known.revocations is None
+            or known.token is None
+            or kid_of(known.token) not in known.trust.for_issuing().by_kid
+        ):
+            return number > 0  # the number of a dropped key binds nobody
+        return number > known.revocations.number
 
     def take_chain(self, chain: Sequence[str]) -> bool:
         """Follow the publisher's chain; whether it led on.
