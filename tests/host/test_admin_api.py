@@ -29,7 +29,7 @@ def test_health_is_open_and_says_how_it_is(host: Hosted) -> None:
     ready = host.http("GET", "/readyz", port=host.admin_port)
     assert (ready.status, ready.json["ready"]) == (200, True)
     assert {check["name"] for check in ready.json["checks"]} == {
-        "activated", "certificate", "listening", "writer", "store", "queue", "disk", "dns"
+        "activated", "certificate", "listening", "writer", "store", "queue", "disk", "dns", "forecast"
     }  # fmt: skip
 
 

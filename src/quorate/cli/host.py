@@ -18,6 +18,7 @@ import uvloop
 
 from quorate.cli.host_dns import dns_app
 from quorate.cli.host_firewall import firewall_command
+from quorate.cli.host_forecast import forecast_command
 from quorate.cli.host_papers import activate, request, update
 from quorate.cli.hostlog import LogFormat, configure_log
 from quorate.cli.hostopen import host_paths, open_host, open_publication
@@ -208,6 +209,9 @@ def status(folder: StateDir = None, as_json: JsonFlag = False) -> None:
         return
     for line in status_lines(shown):
         print(line)
+
+
+app.command("forecast", epilog="Example: quorate host forecast --retire 40 --add 12")(forecast_command(open_host))
 
 
 @app.command(epilog="Example: quorate host clients --search pc-00 --csv")

@@ -7,7 +7,7 @@ a command changes a running host notices within about a second.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +19,7 @@ from quorate.clock import Clock, Entropy
 from quorate.core.count import is_in_window
 from quorate.core.documents import ProductFile
 from quorate.core.events import HostEvent
-from quorate.core.policy import DAY_S, MachineClass, Threshold
+from quorate.core.policy import DAY_S, MachineClass
 from quorate.core.trust import Anchor
 from quorate.errors import InvalidSettingError, QuorateError, StateExistsError
 from quorate.host.config import (
@@ -32,6 +32,7 @@ from quorate.host.config import (
     unknown_setting,
 )
 from quorate.host.files import make_folder
+from quorate.host.forecast import DAYS, SILENT_ROWS, CountOf, Forecast, ForecastWatch, forecast
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.metrics import GroupCount
 from quorate.host.papers_watch import publisher_address
@@ -51,14 +52,6 @@ from quorate.host.views import ClassCount, ClientView, DnsView, HostStatus, Prod
 __all__ = ["Administration"]
 
 
-@dataclass(frozen=True)
-class _Count:
-    group: str
-    machine_class: MachineClass
-    threshold: Threshold
-    window_s: int
-
-
 class Administration(Paperwork):
     """One host's administration. Methods may be called from any thread.
 
@@ -72,6 +65,7 @@ class Administration(Paperwork):
         super().__init__(keyring, store, clock)
         self.paths: StatePaths = keyring.paths
         self._overrides = dict(overrides or {})
+        self._ahead = ForecastWatch(lambda: self.forecast(silent_rows=0), clock)
 
     @classmethod
     def init(cls, paths: StatePaths, product_token: str, jwks: bytes, clock: Clock, entropy: Entropy) -> Administration:
@@ -126,7 +120,7 @@ class Administration(Paperwork):
         credentials, now_s, stored = self.keyring.credentials(), self._clock.now_s(), self._store.settings()
         settings = settings_from(stored, self._overrides)
         certificate = credentials.certificate
-        why_not, notice = _why_not(credentials, now_s), ending(credentials, now_s)
+        why_not, notice, ahead = _why_not(credentials, now_s), ending(credentials, now_s), self._ahead.latest()
         key = self.keyring.product_key()
         groups = () if certificate is None else certificate.groups
         running = running_host(self.paths)
@@ -140,8 +134,8 @@ class Administration(Paperwork):
             activated=why_not is None,
             code=None if why_not is None else why_not.code,
             message=None if why_not is None else why_not.message,
-            notice=None if notice is None else notice.message,
-            notice_hint=None if notice is None else notice.hint,
+            notice=_joined("; ", None if notice is None else notice.message, ahead.warning),
+            notice_hint=_joined(" ", None if notice is None else notice.hint, ahead.hint),
             customer=None if certificate is None else certificate.customer,
             product_groups=groups,
             certificate_serial=None if certificate is None else certificate.serial,
@@ -237,6 +231,16 @@ class Administration(Paperwork):
             for machine_class, count in classes.items()
         ]
 
+    def forecast(self, days: int = DAYS, retire: int = 0, add: int = 0, *, silent_rows: int = SILENT_ROWS) -> Forecast:
+        """When the count falls below which threshold if the silent machines stay silent; raises as `forecast`."""
+        counts, interval_s = _counts_of(self.keyring.credentials().products), self.settings().renewal_interval_min * 60
+        now_s = self._clock.now_s()
+        return forecast(self._store.reports, counts, interval_s, now_s, days, retire, add, silent_rows=silent_rows)
+
+    def falling(self) -> str | None:
+        """The forecast's warning, at most five minutes old; None while no count is going to fall."""
+        return self._ahead.latest().warning
+
     def requests(self) -> dict[str, int]:
         """Requests handled since the host was made: `total`, `failed`, and one for each license status."""
         return self._store.reports.requests()
@@ -325,17 +329,25 @@ class Administration(Paperwork):
         return {product.group: product.policy.count_window_s for product in self.keyring.credentials().products}
 
 
-def _counts_of(products: tuple[ProductFile, ...]) -> list[_Count]:
+def _counts_of(products: tuple[ProductFile, ...]) -> list[CountOf]:
     """One count for each group and class that has an edition; of several products' thresholds the highest."""
-    found: dict[tuple[str, MachineClass], _Count] = {}
+    found: dict[tuple[str, MachineClass], CountOf] = {}
     for product in products:
         for machine_class in sorted({edition.machine_class for edition in product.editions}):
             threshold = product.policy.thresholds.of(machine_class)
             known = found.get((product.group, machine_class))
             if known is None or known.threshold.minimum < threshold.minimum:
-                count = _Count(product.group, machine_class, threshold, product.policy.count_window_s)
-                found[product.group, machine_class] = count
+                found[product.group, machine_class] = CountOf(
+                    group=product.group,
+                    machine_class=machine_class,
+                    threshold=threshold,
+                    window_s=product.policy.count_window_s,
+                )
     return list(found.values())
+
+
+def _joined(between: str, *words: str | None) -> str | None:
+    return between.join(each for each in words if each is not None) or None
 
 
 def _why_not(credentials: Credentials, now_s: int) -> QuorateError | None:

@@ -40,6 +40,7 @@ class Health:
         state_dir: Path,
         is_listening: Callable[[], bool],
         dns: Callable[[], DnsView],
+        falling: Callable[[], str | None],
     ) -> None:
         self._service = service
         self._writer = writer
@@ -48,6 +49,7 @@ class Health:
         self._state_dir = state_dir
         self._is_listening = is_listening
         self._dns = dns
+        self._falling = falling
 
     def is_alive(self) -> bool:
         """Whether the host can work at all; when not, only a restart helps."""
@@ -64,6 +66,7 @@ class Health:
             self._queue(),
             self._disk(),
             self._published(),
+            self._forecast(),
         ]
 
     def _certificate(self) -> Check:
@@ -109,6 +112,14 @@ class Health:
         done = ", ".join(each.domain for each in dns.domains if each.result == "published")
         reason = "; ".join(failed) or (f"published in {done}" if done else "not tried yet")
         return Check(name="dns", ok=not failed, reason=reason, required=False)
+
+    def _forecast(self) -> Check:
+        """Told weeks ahead: a count that will fall is no reason to take the host away, least of all before it falls."""
+        try:
+            falling = self._falling()
+        except QuorateError as fault:
+            return Check(name="forecast", ok=False, reason=fault.message, required=False)
+        return Check(name="forecast", ok=falling is None, reason=falling or "no count is going to fall", required=False)
 
     @staticmethod
     def _checked(name: str, is_ok: bool, reason: str) -> Check:

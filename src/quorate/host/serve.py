@@ -200,6 +200,7 @@ class HostServer:
             self._paths.root,
             lambda: bool(self._public and self._public.is_serving),
             administration.dns,
+            administration.falling,
         )
         self._findable = (
             PublicationThread(store, self._clock, self._entropy, writer.record, self._around),

@@ -6,21 +6,22 @@ Every call is one short read on a connection of its own; it never makes the writ
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, case, func, or_, select, tuple_
 
 from quorate.core.events import HostEvent
 from quorate.core.messages import LicenseStatus
-from quorate.core.policy import MachineClass
+from quorate.core.policy import DAY_S, MachineClass
 from quorate.host.store.batch import cmid_bytes
 from quorate.host.store.database import Database
 from quorate.host.store.lineage import Fork, fork_of
 from quorate.host.store.schema import cmid_records, events, request_counters
 
-__all__ = ["PAGE_MAX", "ClientRow", "Reports", "StoredEvent"]
+__all__ = ["PAGE_MAX", "ClientRow", "LapseDay", "Reports", "StoredEvent"]
 
 PAGE_MAX = 10_000  # a page of the inventory is a few MB at most
 
@@ -57,6 +58,22 @@ class StoredEvent:
 
     id: int
     event: HostEvent
+
+
+@dataclass(frozen=True)
+class LapseDay:
+    """How many records of a group and class lapse on one day, unless their machines are heard again before.
+
+    `day` counts UTC days since 1970. `is_prompt`: heard within the renewal interval; `is_silent`: not for longer than
+    patience lasts; neither: late.
+    """
+
+    group: str
+    machine_class: MachineClass
+    day: int
+    is_prompt: bool
+    is_silent: bool
+    number: int
 
 
 class Reports:
@@ -123,6 +140,52 @@ class Reports:
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
         return {(group, MachineClass(machine_class)): number for group, machine_class, number in rows}
+
+    def lapse_days(
+        self, now_s: int, window_s: int, prompt_s: int, patience_s: int, last_day: int
+    ) -> tuple[LapseDay, ...]:
+        """The machines inside the window by the day on which their records lapse. Reads every record.
+
+        Args:
+            prompt_s, patience_s: heard at most so long ago is prompt; longer ago than that is silent.
+            last_day: all that lapse later are shown on the day after it, so that the answer has a bound.
+        """
+        table = cmid_records.c
+        lapses_s = table.last_heard_s + window_s
+        statement = (
+            select(
+                table.product_group,
+                table.machine_class,
+                case((lapses_s >= (last_day + 1) * DAY_S, last_day + 1), else_=lapses_s // DAY_S).label("day"),
+                (table.last_heard_s >= now_s - prompt_s).label("is_prompt"),
+                (table.last_heard_s < now_s - patience_s).label("is_silent"),
+                func.count(),
+            )
+            .where(table.last_heard_s > now_s - window_s)
+            .group_by(table.product_group, table.machine_class, "day", "is_prompt", "is_silent")
+            .order_by("day")
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement).all()
+        return tuple(
+            LapseDay(group, MachineClass(machine_class), day, bool(is_prompt), bool(is_silent), number)
+            for group, machine_class, day, is_prompt, is_silent, number in rows
+        )
+
+    def heard_between(
+        self, group: str, classes: Iterable[MachineClass], after_s: int, before_s: int, limit: int
+    ) -> list[ClientRow]:
+        """Machines of these classes last heard after `after_s` and before `before_s`, longest silent first."""
+        table = cmid_records.c
+        statement = (
+            select(*(table[name] for name in _CLIENT_COLUMNS))
+            .where(table.product_group == group, table.machine_class.in_([each.value for each in classes]))
+            .where(table.last_heard_s > after_s, table.last_heard_s < before_s)
+            .order_by(table.last_heard_s, table.cmid)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.limit(_page(limit))).all()
+        return [_client(row) for row in rows]
 
 
 _CLIENT_COLUMNS = (
