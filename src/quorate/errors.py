@@ -585,6 +585,17 @@ class StateMissingError(QuorateError):
     hint_template = "Make one: `{command}`; or name its folder with --state-dir."
 
 
+class DatabaseMissingError(StateMissingError):
+    """The identity is there, the records are not: somebody removed them, or the disk did."""
+
+    code = "DATABASE_MISSING"
+    template = "there is no KMS host database: {path} is missing"
+    hint_template = (
+        "Begin a new one: `quorate host new-database`. Only records and settings are lost: clients keep their leases, "
+        "and are counted again as they come back. With a backup: `quorate host restore FILE` into another folder."
+    )
+
+
 class StateExistsError(QuorateError):
     code = "STATE_EXISTS"
     template = "there is already a {role} in {path}"
@@ -619,6 +630,12 @@ class SchemaNewerError(QuorateError):
     code = "SCHEMA_NEWER"
     template = "{path} was written by a newer version of Quorate (schema {found}, known here: {known})"
     hint_template = "Nothing was changed. Install the newer version."
+
+
+class BackupNewerError(QuorateError):
+    code = "BACKUP_NEWER"
+    template = "{path} was written by Quorate {found}, which is newer than this one ({known})"
+    hint_template = "Nothing was changed. Install version {found} or newer, then restore it."
 
 
 class PortTakenError(QuorateError):

@@ -21,7 +21,13 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from quorate.errors import FileAccessError, SchemaNewerError, StateExistsError, StateMissingError, StoreUnavailableError
+from quorate.errors import (
+    DatabaseMissingError,
+    FileAccessError,
+    SchemaNewerError,
+    StateExistsError,
+    StoreUnavailableError,
+)
 from quorate.host.files import give_to_folder_owner
 
 __all__ = ["Database"]
@@ -106,13 +112,13 @@ class Database:
         """The database, brought up to date in one transaction.
 
         Raises:
-            StateMissingError: there is no such file.
+            DatabaseMissingError: there is no such file.
             SchemaNewerError: written by a newer version; nothing was changed.
             FileAccessError: a file that is not a host's database.
             StoreUnavailableError: it has to be brought up to date and cannot be written.
         """
         if not path.is_file():
-            raise StateMissingError(role="KMS host", path=path, command="quorate host init")
+            raise DatabaseMissingError(path=path)
         if _beginning_of(path) != _MAGIC:
             raise FileAccessError(path=path, reason="it is not a database")
         scripts = ScriptDirectory(str(_MIGRATIONS))
