@@ -71,14 +71,14 @@ def _threshold(each: ThresholdForecast, shown: Forecast) -> Iterator[str]:
     counted = " and ".join(f"{name.value}s" for name in each.counted)
     yield f"{each.group} {each.machine_class.value}: {each.count} of {each.threshold} (counting {counted})"
     ahead = each.if_silent_stay_silent
-    yield f"    if {_machines(each.silent, 'silent ')} stay silent: {_verdict(ahead, each)}"
+    yield f"    if the silent stay silent ({_machines(each.silent, '')}): {_verdict(ahead, each)}"
     for lapse in ahead.lapses[:LAPSES_SHOWN]:
-        yield f"        {lapse.day}: {lapse.records} lapse, count {lapse.count}"
+        yield f"        {lapse.day}: {lapse.records} fewer, count {lapse.count}"
     if len(ahead.lapses) > LAPSES_SHOWN:
         yield f"        and {len(ahead.lapses) - LAPSES_SHOWN} more days (--json has all)"
     if each.what_if is not None:
-        changes = [f"{shown.retire} more leave today"] if shown.retire else []
-        changes += [f"{shown.add} new ones come today"] if shown.add else []
+        changes = [f"{_machines(shown.retire, 'more ')} never asked again"] if shown.retire else []
+        changes += [f"{_machines(shown.add, 'new ')} came today"] if shown.add else []
         yield f"    and if {' and '.join(changes)}: {_verdict(each.what_if, each)}"
     if each.confidence is not None:
         yield (

@@ -303,7 +303,7 @@ def _warning(shown: Iterable[ThresholdForecast]) -> str | None:
             said.append(
                 f"{each.group}, threshold of {each.machine_class.value}s: the count falls below {each.threshold} on "
                 f"{ahead.falls_on}, in {ahead.falls_in_days} days, and comes down to {ahead.lowest}, if the "
-                f"{each.silent} silent of {each.count} machines stay silent"
+                f"silent stay silent ({each.silent} of {each.count} machines)"
             )
     return "; ".join(said) or None
 
