@@ -16,6 +16,7 @@ import msgspec
 import typer
 import uvloop
 
+from quorate.cli.host_backup import add_backup_commands
 from quorate.cli.host_dns import dns_app
 from quorate.cli.host_firewall import firewall_command
 from quorate.cli.host_forecast import forecast_command
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 
 app.add_typer(dns_app(open_publication), name="dns")
+add_backup_commands(app)
 
 FOLLOW_EVERY_S = 1.0
 FOLLOW_ROWS_MAX = 1000  # at once; the rest comes in the next second
