@@ -16,11 +16,11 @@ from quorate.cli.slmgr_words import Asked
 from quorate.client.client import Client
 from quorate.client.installed import Installed, load_anchor, the_one
 from quorate.client.leasefile import LeaseFile
+from quorate.client.news import News
 from quorate.client.standing import Status
 from quorate.client.state import STATE_BYTES_MAX, ClientState, decode_state
 from quorate.clock import SystemClock
 from quorate.core.lease import Intervals
-from quorate.core.trust import Question, check_stored_lease
 from quorate.errors import InvalidSettingError, NotKnownError, QuorateError
 
 __all__ = ["ClientDesk", "do_on_client"]
@@ -143,13 +143,13 @@ def _state(found: Installed) -> ClientState | None:
 
 
 def _host_id(found: Installed, state: ClientState) -> str | None:
-    if state.lease is None or state.host_certificate is None or state.lease_nonce is None:
+    question = state.lease_question()
+    if question is None or state.lease is None or state.host_certificate is None:
         return None
-    question = Question(state.cmid, state.edition, state.lease_nonce)
     try:
-        return check_stored_lease(
-            state.lease, state.host_certificate, question, load_anchor(found.product_path, found.trust_path)
-        ).host_id
+        anchor = load_anchor(found.product_path, found.trust_path)
+        news = News(found.product_path.parent, anchor)
+        return news.check_stored(state.lease, state.host_certificate, question, anchor).host_id
     except QuorateError:
         return None
 
