@@ -15,7 +15,7 @@ BACK_S = 60 * DAY_S + 9 * HOUR_S + 30 * MINUTE_S
 
 @pytest.fixture(scope="module")
 def tale() -> Played:
-    return story("25-to-23")
+    return story("25-to-23", is_quick=False)
 
 
 def drop_s(tale: Played) -> int:

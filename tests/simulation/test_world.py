@@ -22,7 +22,7 @@ from quorate.sim.world import Result
 from tests.simulation.test_mutants import trouble
 
 HASH = "from quorate.sim.play import try_seed; print(try_seed({seed}).trace_hash)"
-SEEDS = (5, 8, 13, 25, 53, 57)  # short ones, with faults of every room; the 8 with real signatures
+SEEDS = (1000, 1004, 1015, 1040, 1054, 1062)  # short ones with many faults; three of them with real signatures
 
 
 def test_the_same_seed_gives_the_same_trace_in_two_processes() -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import dns.exception
-import dns.message
 import dns.name
 import dns.rdata
 import dns.rdataclass
@@ -36,22 +34,31 @@ class SimNames:
         self.dark = 0
         self.stale = 0
         self._hosts: list[str] = []
+        self._told: dict[tuple[str, str], _Told] = {}  # names are few: each is made once
 
     def publish(self, hosts: list[str]) -> None:
         """Hosts that run, by their addresses; passed over while stale, and where nobody runs the old ones stand."""
         if not self.stale and hosts:
             self._hosts = hosts
+            self._told.clear()
 
     def seen_by(self, is_cut_off: Callable[[], bool]) -> Resolving:
         """How a machine finds names; cut off, it finds none."""
+        resolver: Any = _Resolver(self, is_cut_off)
         return Resolving(
-            open_resolver=lambda: _Resolver(self, is_cut_off),
-            open_upstream=lambda: _Resolver(self, is_cut_off),
-            own_name=lambda: f"pc.{DOMAIN}",
+            open_resolver=lambda: resolver, open_upstream=lambda: resolver, own_name=lambda: f"pc.{DOMAIN}"
         )
 
-    def records(self, name: str, kind: str) -> list[str]:
-        """The texts of the records of that name and kind."""
+    def told(self, name: str, kind: str) -> _Told:
+        """The records of that name and kind, as dnspython has them; none for a name that is not there."""
+        key = name, kind
+        if key not in self._told:
+            texts = self._texts(name, kind)
+            types = dns.rdataclass.IN, dns.rdatatype.from_text(kind)
+            self._told[key] = _Told(dns.rdata.from_text(*types, text) for text in texts)
+        return self._told[key]
+
+    def _texts(self, name: str, kind: str) -> list[str]:
         if kind == "SRV" and name.startswith("_"):
             return [f"0 0 {PORT} {address_of(host)}." for host in self._hosts]
         if kind == "A" and name.rstrip(".").removesuffix(f".{DOMAIN}") in self._hosts:
@@ -65,22 +72,24 @@ class _Told(list[Any]):
     nameserver = "192.0.2.53"
 
 
-class _Resolver(dns.resolver.Resolver):
-    """Answers from `SimNames`; there is no name server and no socket."""
+class _Resolver:
+    """What the client's search uses of a `dns.resolver.Resolver`; there is no name server and no socket behind it."""
+
+    __slots__ = ("_is_cut_off", "_names", "lifetime", "timeout")
+    domain = dns.name.from_text(DOMAIN)
+    search: tuple[dns.name.Name, ...] = ()
+    nameservers: tuple[str, ...] = ()
+    port = 53
 
     def __init__(self, names: SimNames, is_cut_off: Callable[[], bool]) -> None:
-        super().__init__(configure=False)
-        self.domain = dns.name.from_text(DOMAIN)
         self._names = names
         self._is_cut_off = is_cut_off
+        self.timeout = self.lifetime = 0.0
 
-    def resolve(self, qname: Any, rdtype: Any = "A", *_others: Any, **_more: Any) -> Any:
+    def resolve(self, qname: dns.name.Name, rdtype: str, **_more: Any) -> _Told:
         if self._names.dark or self._is_cut_off():
             raise dns.resolver.LifetimeTimeout(timeout=3.0, errors=[])  # type: ignore[no-untyped-call]  # it has none
-        found = _Told(
-            dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(str(rdtype)), text)
-            for text in self._names.records(str(qname), str(rdtype))
-        )
+        found = self._names.told(qname.to_text(), rdtype)
         if not found:
             raise dns.resolver.NXDOMAIN
         return found

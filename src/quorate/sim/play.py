@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,8 +40,24 @@ def play(
     scenario: Scenario, progress: Callable[[int, Recording], None] | None = None, trace: TextIO | None = None
 ) -> Result:
     """Play it; its databases are thrown away afterwards."""
-    with tempfile.TemporaryDirectory(prefix="quorate-sim-") as folder, World(scenario, Path(folder), trace) as world:
+    with (
+        tempfile.TemporaryDirectory(prefix="quorate-sim-") as folder,
+        World(scenario, Path(folder), trace) as world,
+        _calm_collector(),
+    ):
         return world.run(progress)
+
+
+@contextmanager
+def _calm_collector() -> Iterator[None]:
+    """A large fleet is hundreds of thousands of objects that stay: looking through all of them again and again for
+    garbage took a quarter of the time, and found next to none."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def try_seed(seed: int) -> Tried:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -60,10 +61,10 @@ def summary(result: Result) -> dict[str, Any]:
 def replay_command(result: Result) -> str:
     """What plays exactly this again."""
     scenario = result.scenario
-    if scenario.name.startswith("swarm-"):
+    if not scenario.source:
         return f"quorate simulate --swarm-seed {scenario.seed}"
     quick = " --signatures quick" if scenario.is_quick else ""
-    return f"quorate simulate {scenario.name} --seed {scenario.seed}{quick}"
+    return f"quorate simulate {shlex.quote(scenario.source)} --seed {scenario.seed}{quick}"
 
 
 def series(result: Result) -> Iterator[dict[str, Any]]:

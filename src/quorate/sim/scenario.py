@@ -6,7 +6,7 @@ beginning.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S, PROFILES, MachineClass, Policy
@@ -161,6 +161,7 @@ class Scenario:
         is_quick: quick proofs instead of real signatures (`sim.papers`).
         sweep_s: how often a host removes lapsed records.
         faults_end_s: from when on nothing goes wrong any more, so that all must become well; None: no such promise.
+        source: how it is asked for again: a name, or the path of its file; empty for a made-up one.
     """
 
     name: str
@@ -179,6 +180,7 @@ class Scenario:
     is_quick: bool = False
     sweep_s: int = DAY_S
     faults_end_s: int | None = None
+    source: str = field(default="", compare=False)
 
     @property
     def machines_max(self) -> int:

@@ -32,6 +32,7 @@ __all__ = ["read_scenario", "shipped"]
 
 FILE_BYTES_MAX = 256 * 1024
 PROSE_MAX = 4000
+_SHIPPED = Path(str(resources.files("quorate.sim") / "scenarios"))
 LENGTH_MAX_S = 20 * 366 * DAY_S
 _UNITS_S = {"s": 1, "m": MINUTE_S, "h": HOUR_S, "d": DAY_S, "w": 7 * DAY_S}
 _TOP = (
@@ -48,8 +49,7 @@ _EVENT = ("at", "what", "population", "machines", "host", "for", "by", "identity
 
 def shipped() -> dict[str, Path]:
     """The scenarios that come with Quorate, by name."""
-    folder = Path(str(resources.files("quorate.sim") / "scenarios"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in sorted(_SHIPPED.glob("*.toml"))}
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -86,6 +86,7 @@ def read_scenario(path: Path) -> Scenario:
         tick_s=tick_s,
         sweep_s=_span(top, "sweep", "1d", DAY_S, low_s=HOUR_S, high_s=30 * DAY_S),
         is_quick=top.choice("signatures", ("real", "quick"), "real") == "quick",
+        source=path.stem if path.parent == _SHIPPED else str(path),
         faults_end_s=_span(top, "faults_end", "20d", high_s=length_s) if top.has("faults_end") else None,
     )
     names = [each.name for each in hosts] + [each.name for each in populations]
