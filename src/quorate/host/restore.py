@@ -220,7 +220,8 @@ def _prove(unpacked: StatePaths, backup: Backup, source: Path, clock: Clock, ent
     try:
         Database.open(unpacked.database).close()
     except SchemaNewerError as fault:
-        raise SchemaNewerError(**{**fault.values, "path": source}) from None
+        found, known = fault.values["found"], fault.values["known"]
+        raise SchemaNewerError(path=source, found=found, known=known) from None
 
 
 def _move_in(aside: Path, root: Path) -> None:
