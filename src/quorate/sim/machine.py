@@ -241,7 +241,7 @@ class SimMachine:
             ask = next(attempt)
         except StopIteration as end:
             self._attempt = None
-            self._rest(end.value, asked=False)
+            self._rest(end.value, asked=end.value is not None)  # None: it was not due; else nobody was found to ask
         except FileAccessError as fault:
             self._finished(fault)
         except ProcessDiedError:
