@@ -16,6 +16,7 @@ from quorate.core.policy import DAY_S, MachineClass
 from quorate.errors import InvalidSettingError
 from quorate.sim.recording import STATUSES
 from quorate.sim.report import day_text, hours, moment_text, replay_command
+from quorate.sim.words import meaning
 from quorate.sim.world import Result
 
 __all__ = ["page"]
@@ -235,11 +236,15 @@ def _traffic_traces(result: Result, times: list[str]) -> list[dict[str, Any]]:
     for number, code in enumerate(sorted({code for sample in samples for code in sample.refusals})):
         colour = _REFUSAL_COLOURS[number % len(_REFUSAL_COLOURS)]
         y = [sample.refusals.get(code, 0) for sample in samples]
-        traces.append({"x": times, "y": y, "name": f"answered no: {code}", "type": "bar", "marker": {"color": colour}})
+        traces.append(
+            {"x": times, "y": y, "name": f"answered no: {meaning(code)}", "type": "bar", "marker": {"color": colour}}
+        )
     for number, code in enumerate(sorted({code for sample in samples for code in sample.unanswered})):
         if any(code in sample.refusals for sample in samples):
             continue
         colour = _REFUSAL_COLOURS[(number + 3) % len(_REFUSAL_COLOURS)]
         y = [sample.unanswered.get(code, 0) for sample in samples]
-        traces.append({"x": times, "y": y, "name": f"no answer: {code}", "type": "bar", "marker": {"color": colour}})
+        traces.append(
+            {"x": times, "y": y, "name": f"no answer: {meaning(code)}", "type": "bar", "marker": {"color": colour}}
+        )
     return traces

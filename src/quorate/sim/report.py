@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import shlex
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
 from quorate.sim.recording import STATUSES, Sample
+from quorate.sim.words import becomes, meaning
 from quorate.sim.world import Result
 
 __all__ = ["csv_text", "day_text", "hours", "moment_text", "replay_command", "series", "summary"]
 
 HOURS_MAX = 5000
+NEAR = 1.2  # a count is near the threshold that has less than a fifth to spare
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -105,7 +109,7 @@ def hours(result: Result) -> list[dict[str, str]]:
         words = "; ".join([*lines, _traffic(sample)]) if lines or sample.requests or sample.unanswered else ""
         calm = _calm(sample)
         if words and (lines or calm != words_before):
-            told.append({"when": moment_text(result, sample.at_s - result.scenario.sample_s), "what": words})
+            told.append({"when": moment_text(result, sample.at_s), "what": words})
         if words or calm == "quiet":
             words_before = calm if words else words_before
         if len(told) >= HOURS_MAX:
@@ -116,7 +120,7 @@ def hours(result: Result) -> list[dict[str, str]]:
 def _with_lines(result: Result) -> Iterator[tuple[Sample, list[str]]]:
     """Each sample with the milestones and changes of the time before it."""
     events: list[tuple[int, str]] = [(each.at_s, each.text) for each in result.recording.milestones]
-    events += _gathered(result)
+    events += [*_gathered(result), *_falls(result)]
     events.sort(key=lambda each: each[0])
     place = 0
     for sample in result.recording.samples:
@@ -130,20 +134,27 @@ def _with_lines(result: Result) -> Iterator[tuple[Sample, list[str]]]:
 def _gathered(result: Result) -> Iterable[tuple[int, str]]:
     """Changes of one hour of the same kind in one line."""
     sample_s, start_s = result.scenario.sample_s, result.scenario.start_s
-    found: dict[tuple[int, str, str], list[str]] = {}
+    found: dict[tuple[int, LicenseStatus], list[str]] = {}
     for each in result.recording.changes:
         hour_s = start_s + -(-(each.at_s - start_s) // sample_s) * sample_s
-        found.setdefault((hour_s, each.after.value.replace("_", " "), each.reason), []).append(each.machine)
-    for (hour_s, after, reason), machines in found.items():
-        why = {"lease": "", "time": ", its time is over"}.get(reason, f", last answer {reason}")
-        who = f"{len(machines)} machines become" if len(machines) > 1 else f"{machines[0]} becomes"
-        yield hour_s, f"{who} {after}{why}"
+        found.setdefault((hour_s, each.after), []).append(each.machine)
+    for (hour_s, after), machines in found.items():
+        yield hour_s, becomes(after, machines)
+
+
+def _falls(result: Result) -> Iterable[tuple[int, str]]:
+    """Each time the count falls while it is near the threshold, or below it."""
+    threshold = result.scenario.policy.thresholds.client.minimum
+    for before, after in itertools.pairwise(result.recording.samples):
+        for name, (count, _) in after.counts.items():
+            if count < before.counts[name][0] and count < NEAR * threshold:
+                yield after.at_s, f"{name} counts {count} machines, {threshold} are needed"
 
 
 def _traffic(sample: Sample) -> str:
     parts = [f"{sample.leases} activated or renewed"] if sample.leases else []
-    parts += [f"{number} refused ({code})" for code, number in sample.refusals.items()]
-    parts += [f"{number} without an answer ({code})" for code, number in sample.unanswered.items()]
+    parts += [f"{number} refused: {meaning(code)}" for code, number in sample.refusals.items()]
+    parts += [f"{number} without an answer: {meaning(code)}" for code, number in sample.unanswered.items()]
     return ", ".join(parts) or "no requests"
 
 
