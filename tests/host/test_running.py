@@ -80,7 +80,11 @@ def test_sigterm_answers_what_is_in_flight_and_ends_with_0(tmp_path: Path) -> No
     with started(state_dir) as host, ThreadPoolExecutor(1) as pool:
         body = encode(WORLD.request(1, time_s=clock.now_s()))
         with closing(socket.create_connection(("127.0.0.1", host.port), timeout=BOUND_S)) as connection:
-            connection.sendall(b"POST /v1/activate HTTP/1.1\r\nhost: kms\r\ncontent-length: %d\r\n\r\n" % len(body))
+            head = b"POST /v1/activate HTTP/1.1\r\nhost: kms\r\nexpect: 100-continue\r\ncontent-length: %d\r\n\r\n"
+            connection.sendall(head % len(body))
+            assert connection.recv(1000).startswith(
+                b"HTTP/1.1 100 "
+            )  # now it is in flight: the host waits for the body
             connection.sendall(body[:100])
             ended = pool.submit(host.terminate)
             _until_refused(host.port)  # it takes no more

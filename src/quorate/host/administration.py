@@ -305,11 +305,7 @@ class Administration(Paperwork):
             stored[name] = value
         settings = settings_from({name: value for name, value in stored.items() if value is not None})
         _check_together(settings, frozenset(values))
-        for name, value in values.items():
-            if value is None:
-                self._store.clear_setting(name)
-            else:
-                self._store.set_setting(name, value)
+        self._store.change_settings(values)
         shown = self.shown_settings()
         return {name: shown[name] for name in values}
 

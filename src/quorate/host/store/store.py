@@ -123,13 +123,7 @@ class Store:
             ValueError: larger than that.
             StoreUnavailableError: it was not kept.
         """
-        text = encode(value).decode()
-        if len(text) > SETTING_BYTES_MAX:
-            raise ValueError(f"a setting has at most {SETTING_BYTES_MAX} bytes")
-        statement = insert(settings).values(name=name, value=text)
-        statement = statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value})
-        with self.database.writing() as connection:
-            connection.execute(statement)
+        self.change_settings({name: value})
 
     def clear_setting(self, name: str) -> None:
         """Back to the default; no error when it was not set.
@@ -137,8 +131,26 @@ class Store:
         Raises:
             StoreUnavailableError: it was not cleared.
         """
+        self.change_settings({name: None})
+
+    def change_settings(self, changes: Mapping[str, Any]) -> None:
+        """Keep several settings, None clears one: all or none, and no reader sees a part of them.
+
+        Raises:
+            ValueError: a value of more than 64 KiB.
+            StoreUnavailableError: nothing was changed.
+        """
+        texts = {name: None if value is None else encode(value).decode() for name, value in changes.items()}
+        if any(text is not None and len(text) > SETTING_BYTES_MAX for text in texts.values()):
+            raise ValueError(f"a setting has at most {SETTING_BYTES_MAX} bytes")
+        keep = insert(settings)
+        keep = keep.on_conflict_do_update(index_elements=["name"], set_={"value": keep.excluded.value})
         with self.database.writing() as connection:
-            connection.execute(delete(settings).where(settings.c.name == name))
+            for name, text in texts.items():
+                if text is None:
+                    connection.execute(delete(settings).where(settings.c.name == name))
+                else:
+                    connection.execute(keep, {"name": name, "value": text})
 
     def record(self, event: HostEvent) -> None:
         """One event that belongs to no request.
