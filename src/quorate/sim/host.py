@@ -7,7 +7,7 @@ when the network hands it something.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,9 @@ class _SimStore(Store):
         self._check()
         super().record(event)
 
-    def set_setting(self, name: str, value: Any) -> None:
+    def change_settings(self, changes: Mapping[str, Any]) -> None:
         self._check()
-        super().set_setting(name, value)
+        super().change_settings(changes)
 
     def _check(self) -> None:
         if self.is_full:

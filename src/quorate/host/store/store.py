@@ -7,7 +7,7 @@ when it returns. Whoever answers only afterwards never tells a client something 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
