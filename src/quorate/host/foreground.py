@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from quorate.host.process import settle_memory
+from quorate.host.process import settle_down
 from quorate.host.serve import HostServer
 
 __all__ = ["run_until_signalled"]
@@ -29,7 +29,7 @@ def run_until_signalled(
         await server.run(settled)
 
     def settled() -> None:
-        settle_memory()
+        settle_down()
         on_ready()
 
     if os.geteuid() == 0:

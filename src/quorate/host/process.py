@@ -7,6 +7,7 @@ import fcntl
 import gc
 import os
 import resource
+import sys
 from types import TracebackType
 
 import msgspec
@@ -15,10 +16,11 @@ from quorate.core.messages import decode_strict, encode
 from quorate.errors import FileAccessError, MalformedError, StateInUseError
 from quorate.host.config import Priority, StatePaths
 
-__all__ = ["ProcessPriority", "Running", "StateLock", "raise_open_files", "running_host", "settle_memory"]
+__all__ = ["ProcessPriority", "Running", "StateLock", "raise_open_files", "running_host", "settle_down"]
 
 _RESERVED_FILES = 256  # for the database, the log, the libraries
 _LOW_NICE = 10
+SWITCH_INTERVAL_S = 0.0005
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,11 +120,15 @@ def raise_open_files(connections_max: int) -> int:
     return connections_max if soft == resource.RLIM_INFINITY else max(64, min(connections_max, soft - _RESERVED_FILES))
 
 
-def settle_memory() -> None:
-    """Take what start-up made out of the collector's sight, and let it look less often.
+def settle_down() -> None:
+    """For when a host is ready: the interpreter's own chores are fitted to one loop and one writing thread.
 
-    Answers make no cycles; looking through all the libraries' objects for some costs each of them a few microseconds.
+    What start-up made goes out of the collector's sight, and it looks less often. Answers make no cycles;
+    looking through all the libraries' objects for some costs each of them a few microseconds.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+    # The writing thread signs without the interpreter's lock and must win it back for every lease: from a busy loop
+    # that takes up to this long each time (the default is 5 ms, as long as a whole batch).
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
