@@ -9,6 +9,7 @@ was answered is on disk after a crash; nobody is Licensed beyond the expiry. Liv
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -166,7 +167,8 @@ class Watch:
                 self.broken(now_s, "no-lease-below-threshold", f"{request.machine}: {count} of {threshold.minimum}")
             if given is not None and now_s - given.issued_s < SECOND_LEASE_S:
                 self._before[request.cmid] = [*self._before.get(request.cmid, [])[-CLONES_MAX:], given]
-            book.given[request.cmid] = _Given(request.nonce, request.edition, said.issued_s, said.expires_s, said.count)
+            edition = sys.intern(request.edition)  # one text for the whole fleet
+            book.given[request.cmid] = _Given(request.nonce, edition, said.issued_s, said.expires_s, said.count)
         elif count >= threshold.minimum:
             self.broken(now_s, "lease-at-threshold", f"{request.machine} was refused at {count}")
 
