@@ -53,7 +53,7 @@ class Fleet:
 
     def clone(self, original: SimMachine, *, is_identity_copied: bool) -> SimMachine:
         """A copy of its disk in another machine, with the machine identity copied or its own."""
-        population = self._population(original.population)
+        population = original.plan
         copy = self._make(population)
         copy.disk.restore(original.disk)
         if is_identity_copied:
@@ -76,7 +76,7 @@ class Fleet:
 
     def _back(self, machine: SimMachine) -> None:
         self.on_leave.discard(machine.number)
-        if not machine.is_retired and self._population(machine.population).hours is Hours.ALWAYS:
+        if not machine.is_retired and machine.plan.hours is Hours.ALWAYS:
             machine.start()  # others start on their next morning
 
     # --- coming and going ------------------------------------------------------------------------------------------
@@ -112,9 +112,7 @@ class Fleet:
             self._kit,
             number,
             name,
-            population.name,
-            EDITIONS[population.kind.machine_class],
-            f"machine {self._scenario.seed} {number}",
+            population,
             MemoryDisk(self._shared),
             MachineClock(self._timeline, 0, drift_ppm),
             chance,
@@ -132,9 +130,6 @@ class Fleet:
             edition = EDITIONS[population.kind.machine_class]
             disk.write(encode(fresh(self._kit.anchor, edition, template, self._scenario.start_s, chance)))
         return disk
-
-    def _population(self, name: str) -> Population:
-        return next(each for each in self._scenario.populations if each.name == name)
 
     # --- hours -----------------------------------------------------------------------------------------------------
 

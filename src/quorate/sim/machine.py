@@ -24,6 +24,8 @@ from quorate.sim.chance import Chance
 from quorate.sim.clocks import MachineClock
 from quorate.sim.disk import MemoryDisk, ProcessDiedError
 from quorate.sim.network import Network
+from quorate.sim.papers import EDITIONS
+from quorate.sim.scenario import Kind, Population
 from quorate.sim.timeline import Phase, Timeline
 
 __all__ = ["Desktop", "Kit", "SimMachine"]
@@ -91,25 +93,34 @@ class _Events(ClientEventLog):
 
 
 class SimMachine:
-    """One machine. It exists from its first start to its retirement."""
+    """One machine. It exists from its first start to its retirement.
+
+    Attributes:
+        identity: the number of the machine whose identity it has: its own, unless all of a disk was copied.
+    """
 
     __slots__ = (
         *("_attempt", "_driver", "_keeper", "_kit", "_ticket", "_wish"),
-        *("chance", "clock", "disk", "edition", "identity", "image", "is_away", "is_on"),
-        *("is_retired", "joined_s", "lease_expires_s", "name", "number", "on_since_s", "population", "snapshot"),
-        *("status", "seen_max_s", "unfit_since_s"),
+        *("chance", "clock", "disk", "identity", "image", "is_away", "is_on"),
+        *("is_retired", "lease_expires_s", "name", "number", "on_since_s", "plan", "snapshot"),
+        *("status", "unfit_since_s"),
     )
 
     def __init__(
-        self, kit: Kit, number: int, name: str, population: str, edition: str, identity: str | None,
-        disk: MemoryDisk, clock: MachineClock, chance: Chance,
-    ) -> None:  # fmt: skip
+        self,
+        kit: Kit,
+        number: int,
+        name: str,
+        plan: Population,
+        disk: MemoryDisk,
+        clock: MachineClock,
+        chance: Chance,
+    ) -> None:
         self._kit = kit
         self.number = number
         self.name = name
-        self.population = population
-        self.edition = edition
-        self.identity = identity
+        self.plan = plan
+        self.identity = number
         self.disk = disk
         self.clock = clock
         self.chance = chance
@@ -117,15 +128,24 @@ class SimMachine:
         self.snapshot: MemoryDisk | None = None
         self.image: MemoryDisk | None = None
         self.status = LicenseStatus.UNLICENSED
-        self.joined_s = self.on_since_s = kit.timeline.now_s
+        self.on_since_s = kit.timeline.now_s
         self.lease_expires_s: int | None = None
-        self.seen_max_s = 0
         self.unfit_since_s: int | None = None
         self._keeper: Keeper | None = None
         self._driver: Driver | None = None
         self._attempt: Attempt | None = None
         self._ticket = 0
         self._wish = 0
+
+    @property
+    def population(self) -> str:
+        """The name of its population."""
+        return self.plan.name
+
+    @property
+    def edition(self) -> str:
+        """The edition of the product that is installed."""
+        return EDITIONS[self.plan.kind.machine_class]
 
     # --- switched on and off ---------------------------------------------------------------------------------------
 
@@ -299,7 +319,7 @@ class SimMachine:
 
     def _started(self) -> Driver:
         if self._driver is None:
-            kit, machine = self._kit, Machine(self.name, self.identity, self.population.startswith("vdi"))
+            kit, machine = self._kit, self._here()
             keeper = self._reader()
             events = _Events(self, kit.desktop)
             names = kit.network.names.seen_by(lambda: kit.network.is_cut_off(self))
@@ -318,11 +338,14 @@ class SimMachine:
 
     def _reader(self) -> Keeper:
         if self._keeper is None:
-            kit, machine = self._kit, Machine(self.name, self.identity, is_virtual=False)
+            kit, machine = self._kit, self._here()
             self._keeper = Keeper(
                 self.disk, kit.anchor, self.edition, machine, self.clock, self.chance, check=kit.check
             )
         return self._keeper
+
+    def _here(self) -> Machine:
+        return Machine(self.name, f"machine {self.identity}", self.plan.kind is Kind.VDI)
 
     def _accept(self, answer: Answer, question: Question, anchor: Anchor, now_s: int) -> Lease | Refusal:
         said = self._kit.accept(answer, question, anchor, now_s)

@@ -33,7 +33,10 @@ class Asking(Protocol):
     """A machine, as the network knows it."""
 
     name: str
-    population: str
+
+    @property
+    def population(self) -> str: ...
+
     is_away: bool
 
     def told(self, ticket: int, answer: Answer | QuorateError) -> None:
