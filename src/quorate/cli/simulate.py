@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable
@@ -79,7 +80,7 @@ def command(
         _swarm(swarm_seconds, swarm_seed, processes or os.cpu_count() or 1, out)
         return
     if swarm_seed is not None:
-        chosen = random_scenario(swarm_seed, is_quick=bool(swarm_seed % 4))
+        chosen = random_scenario(swarm_seed)
     elif scenario is None:
         rows = [(name, read_scenario(path)) for name, path in shipped().items()]
         out.rows(
@@ -182,11 +183,20 @@ def _swarm(seconds: int, first_seed: int | None, processes: int, out: Output) ->
     out.say(f"Random fleets from seed {seed} on, on {processes} processes, for {seconds} s ...")
     played = attempts = 0
     failed: list[Tried] = []
-    for tried in swarm(seed, seconds, processes, clock):
-        played, attempts = played + 1, attempts + tried.attempts
-        if tried.violations:
-            failed.append(tried)
-            _tell_failure(tried, out)
+    began_s = clock.monotonic_s()
+    columns = (TextColumn("Random fleets"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
+    with (
+        contextlib.suppress(KeyboardInterrupt),  # Ctrl-C: what was played until then is told
+        Progress(*columns, console=Console(stderr=True), transient=True) as bar,
+    ):
+        task = bar.add_task("", total=seconds, told="")
+        for tried in swarm(seed, seconds, processes, clock):
+            played, attempts = played + 1, attempts + tried.attempts
+            told = f"{played} fleets, {attempts:,} requests, {len(failed)} failed"
+            bar.update(task, completed=clock.monotonic_s() - began_s, told=told)
+            if tried.violations:
+                failed.append(tried)
+                _tell_failure(tried, out)
     out.facts(
         {"first_seed": seed, "scenarios": played, "attempts": attempts, "failed_seeds": [each.seed for each in failed]}
     )
@@ -197,7 +207,7 @@ def _swarm(seconds: int, first_seed: int | None, processes: int, out: Output) ->
 def _tell_failure(tried: Tried, out: Output) -> None:
     first = tried.violations[0]
     out.say(f"seed {tried.seed} broke {first.rule}: {first.detail}\nreplay: quorate simulate --swarm-seed {tried.seed}")
-    small = shrink(random_scenario(tried.seed, is_quick=bool(tried.seed % 4)), first.rule)
+    small = shrink(random_scenario(tried.seed), first.rule)
     path = Path(f"swarm-{tried.seed}.toml")
     _write(path, lambda: scenario_text(small))
     out.say(f"made smaller: quorate simulate {path} ({len(small.happenings)} events)")
