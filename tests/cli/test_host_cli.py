@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from quorate.cli import main
 from quorate.clock import SystemClock
@@ -31,13 +29,6 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "acme-cad.product").write_text(WORLD.product_token + "\n")
     (tmp_path / "publisher.jwks").write_bytes(WORLD.jwks)
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def quiet_logs_end_here() -> Iterator[None]:
-    """Commands silence the libraries' log; the next test shall not be silent."""
-    yield
-    structlog.reset_defaults()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-import structlog
 
 from quorate.cli import main
 from tests.publisher.world import PASSPHRASE, write_source
@@ -65,12 +64,6 @@ class Desk:
         assert code == 0, f"{words}: {out.getvalue()} {err.getvalue()}"
         said = out.getvalue().splitlines()
         return dict(json.loads(said[-1])) if said else {}
-
-
-@pytest.fixture(autouse=True)
-def quiet_logs_end_here() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
 
 
 def test_the_story_of_the_page_works_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

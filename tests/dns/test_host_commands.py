@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from quorate.clock import Clock, SystemClock
 from quorate.host.publication.locate import Names
@@ -34,7 +33,6 @@ def bind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NameServer]:
 def empty_zone(bind: NameServer) -> Iterator[None]:
     yield
     nsupdate(bind, "zone corp.test", f"update delete {SRV}. SRV")
-    structlog.reset_defaults()
 
 
 @pytest.fixture

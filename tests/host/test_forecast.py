@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,13 +37,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path / "host.sqlite3")
     yield made
     made.store.close()
-
-
-@pytest.fixture(autouse=True)
-def quiet_logs_end_here() -> Iterator[None]:
-    """Commands silence the libraries' log; the next test shall not be silent."""
-    yield
-    structlog.reset_defaults()
 
 
 def day_of(time_s: int) -> str:
