@@ -24,10 +24,11 @@ __all__ = ["errors_page", "events_page", "settings_page", "states_page"]
 
 
 def errors_page() -> str:
-    """All errors with a code of their own, in the order of errors.py."""
+    """All errors with a code of their own, file by file."""
+    files = [f"quorate.errors.{name}" for name in ("host", "way", "trust", "administration", "publication", "machine")]
     kinds = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
     kinds = [kind for kind in kinds if "code" in vars(kind) and kind is not errors.QuorateError]
-    kinds.sort(key=lambda kind: inspect.getsourcelines(kind)[1])
+    kinds.sort(key=lambda kind: (files.index(kind.__module__), inspect.getsourcelines(kind)[1]))
     lines = [
         "# Errors",
         "",

@@ -1,0 +1,214 @@
+"""Refusals and faults of an activation host, and of the publisher's activation service."""
+
+from __future__ import annotations
+
+from quorate.errors.base import QuorateError, RefusedError
+
+
+class CountInsufficientError(RefusedError):
+    """S9: fewer machines than the activation threshold. State unchanged; asking is contributing."""
+
+    code = "COUNT_INSUFFICIENT"
+    hresult = 0xC004F038
+    template = "activation count {count} of {threshold}"
+    hint_template = (
+        "{missing} more must contact this host within {window_days} days. "
+        "This client asks again by itself; nothing needs to be done here."
+    )
+
+    def __init__(self, *, count: int, threshold: int, window_days: int = 30) -> None:
+        missing = max(threshold - count, 0)
+        machines = "1 machine" if missing == 1 else f"{missing} machines"
+        super().__init__(count=count, threshold=threshold, missing=machines, window_days=window_days)
+
+
+class HostNotActivatedError(RefusedError):
+    code = "HOST_NOT_ACTIVATED"
+    hresult = 0xC004F041
+    http_status = 503
+    template = "this KMS host is not activated"
+    hint_template = (
+        "On the host: `quorate host install-key KEY`, `quorate host request -o FILE.req`, let the publisher confirm "
+        "it, then `quorate host activate --confirmation FILE.cert`."
+    )
+
+
+class ProductNotCoveredError(RefusedError):
+    code = "PRODUCT_NOT_COVERED"
+    hresult = 0xC004F042
+    template = "this KMS host does not serve edition {edition}"
+    hint_template = (
+        "Ask the publisher for a host key of the product's group, or add the product file to the host: "
+        "`quorate host add-product FILE.product`."
+    )
+
+
+class ClockSkewError(RefusedError):
+    """Clocks more than the tolerance apart; both times are shown, in UTC."""
+
+    code = "CLOCK_SKEW"
+    hresult = 0xC004F06C
+    template = "clocks differ by {difference}: host {host_time}, client {client_time} (tolerance {tolerance})"
+    hint_template = "Set the clock of the machine that is wrong (time zone does not matter), then try again."
+
+
+class CmidSupersededError(RefusedError):
+    """The lease behind this CMID was renewed by another machine: this one is a copy, and takes a CMID of its own."""
+
+    code = "CMID_SUPERSEDED"
+    template = "another machine has gone on with CMID {cmid}: this one was copied from it, or it from this one"
+    hint_template = "The client takes a new CMID and asks again by itself; nothing needs to be done here."
+
+
+class RateLimitedError(RefusedError):
+    code = "RATE_LIMITED"
+    http_status = 429
+    template = "too many requests from here; retry in {retry_after_s} s"
+    hint_template = "Wait; the client does so by itself."
+
+
+class HostBusyError(RefusedError):
+    """The queue before the disk is full. Bounded on purpose: a stalled disk must not eat the memory."""
+
+    code = "HOST_BUSY"
+    http_status = 503
+    template = "this KMS host has {waiting} requests waiting and takes no more; retry in {retry_after_s} s"
+    hint_template = (
+        "Wait; the client does so by itself. If it stays: look at the host's disk and `quorate host status`."
+    )
+
+
+class StoreUnavailableError(RefusedError):
+    """The database cannot be written: disk full, locked, read-only. The host recovers by itself."""
+
+    code = "STORE_UNAVAILABLE"
+    http_status = 503
+    template = "this KMS host cannot write its records: {reason}; retry in {retry_after_s} s"
+    hint_template = "On the host: free disk space, or end what locks {path}. The host recovers by itself."
+
+
+class HostStoppingError(RefusedError):
+    code = "HOST_STOPPING"
+    http_status = 503
+    template = "this KMS host is stopping; retry in {retry_after_s} s"
+    hint_template = "Wait; the client does so by itself."
+
+
+class PublisherUnavailableError(QuorateError):
+    """Something failed on the publisher's side; its log has the rest."""
+
+    code = "PUBLISHER_UNAVAILABLE"
+    http_status = 503
+    template = "the publisher's activation service cannot answer now; retry in {retry_after_s} s"
+    hint_template = "Try again later. If it stays, tell the publisher; a request file can be confirmed by mail."
+
+
+class InternalFaultError(QuorateError):
+    code = "INTERNAL_FAULT"
+    http_status = 500
+    template = "the KMS host met an unexpected fault"
+    hint_template = "Look into the host's log for the entry of this moment, and please report it."
+
+
+class MalformedError(QuorateError):
+    """Bytes that are not what they should be. Nothing else may escape a decoder, whatever the bytes."""
+
+    code = "MALFORMED_DOCUMENT"
+    http_status = 400
+    template = "{what}: {reason}"
+    hint_template = "The file is damaged or of another kind. Copy it again from where it was made."
+
+
+class TextDamagedError(MalformedError):
+    """A document as text that lost or changed something on its way through mail, copy and paste."""
+
+    code = "TEXT_DAMAGED"
+    template = "{what}: the text is damaged: {reason}"
+    hint_template = "Copy it again, whole, from the BEGIN line to the END line; or send the file itself."
+
+
+class TextForeignError(MalformedError):
+    """Text that is well, but is another document or none of ours."""
+
+    code = "TEXT_FOREIGN"
+    template = "{what}: {reason}"
+    hint_template = "Nothing is damaged; it is another text. Look for the lines BEGIN QUORATE {wanted} to END."
+
+
+class MalformedRequestError(MalformedError):
+    code = "MALFORMED_REQUEST"
+    http_status = 400
+    template = "malformed request: {reason}"
+    hint_template = "The request does not follow protocol version 1; update the client."
+
+
+class UnsupportedVersionError(MalformedError):
+    code = "UNSUPPORTED_VERSION"
+    http_status = 400
+    template = "protocol version {version} is not known here; known: 1"
+    hint_template = "Update the older side."
+
+
+class RequestTooLargeError(QuorateError):
+    code = "REQUEST_TOO_LARGE"
+    http_status = 413
+    template = "the request has more than {body_bytes_max} bytes"
+    hint_template = "An activation request is a few hundred bytes; this was something else."
+
+
+class RequestTimeoutError(QuorateError):
+    code = "REQUEST_TIMEOUT"
+    http_status = 408
+    template = "the request did not arrive within {timeout_s} s"
+    hint_template = "Look at the network between client and host."
+
+
+class NotFoundError(QuorateError):
+    code = "NOT_FOUND"
+    http_status = 404
+    template = "there is nothing at {path}"
+    hint_template = "Clients use POST /v1/activate; see spec/protocol.md."
+
+
+class MethodNotAllowedError(QuorateError):
+    code = "METHOD_NOT_ALLOWED"
+    http_status = 405
+    template = "{path} takes {allowed}"
+    hint_template = "See spec/protocol.md."
+
+
+class UnauthorizedError(QuorateError):
+    code = "UNAUTHORIZED"
+    http_status = 401
+    template = "the administration token is missing or wrong"
+    hint_template = "Send `Authorization: Bearer TOKEN` with the token in {path}."
+
+
+class MisdirectedRequestError(QuorateError):
+    """The `Host` header names another machine: a web page that points a name of its own at this address."""
+
+    code = "MISDIRECTED_REQUEST"
+    http_status = 421
+    template = "administration does not answer for {host}"
+    hint_template = "Use {allowed} in the address."
+
+
+class NetworkNotAllowedError(QuorateError):
+    """The host's administrator has named the networks it serves, and this is none of them."""
+
+    code = "NETWORK_NOT_ALLOWED"
+    http_status = 403
+    template = "this KMS host does not serve {address}"
+    hint_template = "On the host: `quorate host set allowed-networks NETWORKS`, or `default` to serve everybody."
+
+
+class PublisherUnreachableError(QuorateError):
+    """Nobody answered at the publisher's address, or somebody else did."""
+
+    code = "PUBLISHER_UNREACHABLE"
+    http_status = 502
+    template = "the publisher's activation service at {url} cannot be reached: {reason}"
+    hint_template = (
+        "Look at the address, name resolution, proxy and firewall. Without a way to it: `quorate host request -o "
+        "FILE.req`, and `quorate host activate --confirmation FILE.cert` with what the publisher sends back."
+    )
