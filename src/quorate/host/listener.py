@@ -1,7 +1,4 @@
-"""A port that is served: Granian's embedded server on a socket that we opened ourselves.
-
-Granian would open its own with SO_REUSEPORT, and two hosts would then share one port without noticing. Ours is opened
-without, so a taken port is an error with a name; an IPv6 socket takes IPv4 too where the machine allows it.
+"""A port that is served: Granian's embedded server on a socket that we opened ourselves (`host/sockets.py`).
 
 What hyper (inside Granian) does with strange bytes was looked at over raw sockets and is held by
 `tests/host/test_raw_sockets.py`: garbage and contradictory lengths are answered with 400 before we see them, heads over
@@ -12,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import socket
 from typing import Any
@@ -22,44 +18,12 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from quorate.errors import PortTakenError
 from quorate.host.config import Limits
 
-__all__ = ["Listener", "open_socket"]
+__all__ = ["Listener", "peer_address"]
 
 HEAD_BYTES_MAX = 16 * 1024
 _V4_MAPPED = "::ffff:"
-
-
-def open_socket(address: str, port: int, backlog: int) -> socket.socket:
-    """A listening socket.
-
-    Args:
-        address: an IP address, or empty for every interface, IPv6 and IPv4 (IPv4 alone where there is no IPv6).
-        port: 0 lets the operating system choose.
-
-    Raises:
-        PortTakenError: taken by another program, or not ours to take; the reason says which.
-    """
-    try:
-        if address:
-            family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            return socket.create_server((address, port), family=family, backlog=backlog)
-        return _open_everywhere(port, backlog)
-    except OSError as fault:
-        shown = f"[{address}]" if ":" in address else address or "*"
-        reason = os.strerror(fault.errno) if fault.errno else str(fault)
-        raise PortTakenError(address=f"{shown}:{port}", reason=reason.lower()) from None
-
-
-def _open_everywhere(port: int, backlog: int) -> socket.socket:
-    if socket.has_dualstack_ipv6():
-        try:
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=backlog)
-        except OSError as fault:
-            if fault.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # IPv6 is there, but switched off
-                raise
-    return socket.create_server(("", port), backlog=backlog)
 
 
 def peer_address(client: str) -> str:

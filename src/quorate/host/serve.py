@@ -30,7 +30,7 @@ from quorate.host.chores import StoreChores
 from quorate.host.config import Limits, Settings, StatePaths, machine_name
 from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
-from quorate.host.listener import Listener, open_socket
+from quorate.host.listener import Listener
 from quorate.host.metrics import HostMetrics
 from quorate.host.papers_watch import PapersWatch
 from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files
@@ -41,6 +41,7 @@ from quorate.host.publication.mdns import MdnsThread
 from quorate.host.publication.wanted import services_of
 from quorate.host.sdnotify import ServiceManager
 from quorate.host.service import ActivationService
+from quorate.host.sockets import open_socket
 from quorate.host.store.store import Store
 from quorate.host.writer import AnswerWriter
 
