@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from quorate.core.documents import Edition, HostCertificate, ProductFile
 from quorate.core.ids import link_of
 from quorate.core.lease import Intervals, Lease, Refusal, RefusalCode, renewal_window
 from quorate.core.messages import ActivationRequest
+from quorate.core.soft import renews_until_s
 
 __all__ = ["Asked", "Decided", "answer_for", "covered_edition", "decide_by_count", "refuse_unheard"]
 
@@ -28,13 +31,15 @@ class Asked:
 class Decided:
     """What was decided, and all that is needed to say it again to the same nonce.
 
-    `code` is None for a lease, otherwise the code of the refusal.
+    `code` is None for a lease, otherwise the code of the refusal. `full_s` is set for a lease below the threshold
+    (`core.soft`): when this machine last got one at the threshold.
     """
 
     code: RefusalCode | None
     count: int
     threshold: int
     decided_s: int
+    full_s: int | None = None
 
 
 def covered_edition(
@@ -60,10 +65,20 @@ def refuse_unheard(
     return Asked(request, product, edition)
 
 
-def decide_by_count(asked: Asked, count: int, now_s: int) -> Decided:
-    """S5, S9, S10: at least the threshold, the requester included, or no activation."""
-    threshold = asked.product.policy.thresholds.of(asked.edition.machine_class).minimum
-    return Decided(None if count >= threshold else "COUNT_INSUFFICIENT", count, threshold, now_s)
+def decide_by_count(asked: Asked, count: int, now_s: int, full_s: int | None = None) -> Decided:
+    """S5, S9, S10: at least the threshold, the requester included, or no activation; below it, what the publisher's
+    soft threshold grants to a machine that is activated.
+
+    Args:
+        full_s: for a machine that shows the lease it holds of this host, when it last got one at the full threshold;
+            None for every other machine.
+    """
+    threshold = asked.product.policy.thresholds.of(asked.edition.machine_class)
+    if count >= threshold.minimum:
+        return Decided(None, count, threshold.minimum, now_s)
+    if full_s is not None and renews_until_s(threshold, count, full_s, now_s) is not None:
+        return Decided(None, count, threshold.minimum, now_s, full_s)
+    return Decided("COUNT_INSUFFICIENT", count, threshold.minimum, now_s)
 
 
 def answer_for(
@@ -92,6 +107,7 @@ def answer_for(
             intervals=intervals,
             renew_from_s=renew_from_s,
             renew_until_s=renew_until_s,
+            full_s=UNSET if decided.full_s is None else decided.full_s,
         )
     return Refusal(
         host_id=host_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from quorate.core.documents import DocumentKind
 from quorate.core.ids import Cmid, HostId, Link, Nonce, Slug
@@ -35,6 +35,7 @@ class Lease(
     """`lease+jwt`: this CMID is activated from `issued_s` until `expires_s` (S12).
 
     `renew_from_s`..`renew_until_s`: the client renews at a random moment in between.
+    `full_s`: only in a lease below the threshold (`core.soft`): when this CMID last got one at the threshold.
     """
 
     v: Literal[1] = 1
@@ -50,6 +51,7 @@ class Lease(
     intervals: Intervals
     renew_from_s: TimeS
     renew_until_s: TimeS
+    full_s: TimeS | UnsetType = UNSET
 
 
 class Refusal(

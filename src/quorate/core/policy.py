@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from quorate.core.ids import Slug
 
-__all__ = ["DAY_S", "PROFILES", "MachineClass", "Policy", "Threshold", "Thresholds"]
+__all__ = ["DAY_S", "PROFILES", "MachineClass", "Policy", "SoftThreshold", "Threshold", "Thresholds"]
 
 MINUTE_S = 60
 HOUR_S = 3600
@@ -36,11 +36,27 @@ class MachineClass(StrEnum):
     EPHEMERAL = "ephemeral"
 
 
+class SoftThreshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the publisher grants below a threshold: who is activated goes on renewing while at least `minimum` machines
+    are counted, for `lasts_s` seconds after the last lease that was given at the full threshold (`core.soft`)."""
+
+    minimum: Minimum
+    lasts_s: Seconds
+
+    def __post_init__(self) -> None:
+        if not HOUR_S <= self.lasts_s <= SECONDS_MAX:
+            raise ValueError("a soft threshold lasts at least an hour")
+
+
 class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """S5: at least `minimum` machines of the classes in `counts` must have been heard within the count window."""
+    """S5: at least `minimum` machines of the classes in `counts` must have been heard within the count window.
+
+    `soft` is optional by absence: a policy without it is, to the byte, what it was before there was any (ADR 0015).
+    """
 
     minimum: Minimum
     counts: Annotated[tuple[MachineClass, ...], Meta(min_length=1, max_length=2)]
+    soft: SoftThreshold | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if not 1 <= self.minimum <= MINIMUM_MAX:  # bounds of types are checked when decoding only; this always
@@ -51,6 +67,8 @@ class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("ephemeral machines never count toward a threshold")
         if len(set(self.counts)) != len(self.counts):
             raise ValueError("a class counts once")
+        if self.soft is not UNSET and not 1 <= self.soft.minimum < self.minimum:
+            raise ValueError("a soft threshold is lower than the threshold, and at least 1")
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

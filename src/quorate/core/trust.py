@@ -6,7 +6,8 @@ A client needs only the publisher's public keys and the product file. What is he
 - the lease is signed by the key in that certificate, and is a lease, not another kind of document;
 - it answers this question: same CMID, same edition, same nonce;
 - its time is now, within the clock tolerance;
-- it keeps the publisher's policy: enough machines, not longer than an activation lasts, renewed before it ends;
+- it keeps the publisher's policy: enough machines (or what its soft threshold allows), not longer than an activation
+  lasts, renewed before it ends;
 - its host was not revoked, as far as the newest list known here tells.
 
 Where the publisher's keys have been exchanged (`core.succession`), all but the product file is held against the newest.
@@ -23,6 +24,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from msgspec import UNSET
+
 from quorate.core.documents import (
     HOST_CERTIFICATE,
     PRODUCT,
@@ -37,8 +40,9 @@ from quorate.core.documents import (
 from quorate.core.ids import link_of
 from quorate.core.lease import LEASE, REFUSAL, Lease, Refusal
 from quorate.core.messages import Answer
-from quorate.core.policy import DAY_S
+from quorate.core.policy import DAY_S, MachineClass, Policy
 from quorate.core.revocation import RevocationList, check_not_revoked
+from quorate.core.soft import soft_until_s
 from quorate.core.succession import TrustState, read_issued
 from quorate.errors import (
     AnswerMismatchError,
@@ -282,10 +286,8 @@ def _check_lease(lease: Lease, certificate: HostCertificate, anchor: Anchor) -> 
     _check_in_force(certificate, anchor, lease.issued_s)
     policy = anchor.product.policy
     machine_class = anchor.edition(lease.edition).machine_class
-    threshold = policy.thresholds.of(machine_class).minimum
     interval_s = lease.intervals.renewal_min * 60
-    if lease.count < threshold:
-        raise LeaseInvalidError(reason=f"it was given at count {lease.count}, the policy demands {threshold}")
+    _check_count(lease, policy, machine_class)
     if not lease.issued_s < lease.expires_s <= lease.issued_s + policy.validity_s(machine_class):
         raise LeaseInvalidError(reason="it lasts longer than an activation may")
     if not lease.issued_s <= lease.renew_from_s <= lease.renew_until_s <= lease.issued_s + interval_s:
@@ -294,6 +296,20 @@ def _check_lease(lease: Lease, certificate: HostCertificate, anchor: Anchor) -> 
         raise LeaseInvalidError(reason="it ends before it may be renewed")
     if lease.link != link_of(lease.cmid, lease.nonce):
         raise LeaseInvalidError(reason="its lineage link is not that of this answer")
+
+
+def _check_count(lease: Lease, policy: Policy, machine_class: MachineClass) -> None:
+    """Enough machines; or few, and all that the policy's soft threshold demands."""
+    threshold = policy.thresholds.of(machine_class)
+    if lease.full_s is UNSET:
+        if lease.count < threshold.minimum:
+            reason = f"it was given at count {lease.count}, the policy demands {threshold.minimum}"
+            raise LeaseInvalidError(reason=reason)
+    elif lease.count >= threshold.minimum:
+        raise LeaseInvalidError(reason=f"it says to be below the threshold, at count {lease.count}")
+    elif soft_until_s(lease, policy, machine_class) is None:
+        reason = f"it was given at count {lease.count}, which the policy's soft threshold does not allow then"
+        raise LeaseInvalidError(reason=reason)
 
 
 def _span(seconds: int) -> str:
