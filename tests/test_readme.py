@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import queue
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -18,16 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.source import ROOT
+from tests.support.terminal import ANSWER_S, Terminal, blocks, failures
 
 BIN = Path(sys.executable).parent
-ANSWER_S = 60  # for one block; a dozen Python starts on a busy machine take a few seconds
-MARK = "--end-of-block--"
 EXPECTED_REFUSAL = ("3", "quorate client activate --state-dir pc1")
 PORT = "1688"  # what the pages say; the test takes a free one, so that it can run beside anything
-
-
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
 
 
 def free_ports(n: int) -> list[int]:
@@ -38,8 +30,8 @@ def free_ports(n: int) -> list[int]:
     return ports
 
 
-class Reader:
-    """A person at a shell: types blocks, reads what comes back, and notices every command that failed."""
+class Reader(Terminal):
+    """A person who types in a fresh folder, with a host's ports that are free."""
 
     def __init__(self, folder: Path) -> None:
         self.port, admin_port = free_ports(2)
@@ -52,35 +44,11 @@ class Reader:
             "QUORATE_HOST_RUN_PORT": str(self.port),
             "QUORATE_HOST_RUN_ADMIN_PORT": str(admin_port),
         }
-        self._bash = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=folder,
-            env=self._environment,
-            start_new_session=True,  # so that everything it started can be ended with it
-        )
-        self._lines: queue.Queue[str] = queue.Queue()
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-        self._listener.start()
-        self.types(r"""trap 'echo "failed with $?: $BASH_COMMAND"' ERR""")
+        super().__init__(folder=folder, environment=self._environment)
 
     def types(self, block: str) -> str:
         """What one block prints."""
-        assert self._bash.stdin is not None
-        self._bash.stdin.write(f"{block.replace(PORT, str(self.port))}\necho {MARK}\n")
-        self._bash.stdin.flush()
-        said: list[str] = []
-        while True:
-            try:
-                line = self._lines.get(timeout=ANSWER_S)
-            except queue.Empty:
-                pytest.fail(f"no end after {ANSWER_S} s:\n{block}\nsaid so far:\n{''.join(said)}")
-            if line.strip() == MARK:
-                return "".join(said)
-            said.append(line)
+        return super().types(block.replace(PORT, str(self.port)))
 
     def status(self, client: str) -> dict[str, object]:
         """`quorate client status --json` of one client."""
@@ -112,23 +80,6 @@ class Reader:
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
 
-    def leaves(self) -> None:
-        """End the shell and all that it started."""
-        assert self._bash.stdin is not None
-        assert self._bash.stdout is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._bash.pid, signal.SIGKILL)
-        self._bash.wait(timeout=ANSWER_S)
-        self._listener.join(timeout=ANSWER_S)
-        self._bash.stdout.close()
-        with contextlib.suppress(BrokenPipeError):
-            self._bash.stdin.close()
-
-    def _listen(self) -> None:
-        assert self._bash.stdout is not None
-        for line in self._bash.stdout:
-            self._lines.put(line)
-
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
@@ -143,7 +94,7 @@ def test_typing_the_lines_of_the_page_ends_with_two_activated_clients(page: str,
     failed: list[tuple[str, str]] = []
     for block in blocks(text, "sh"):
         answer = reader.types(block)
-        failed += re.findall(r"^failed with (\d+): (.*)$", answer, flags=re.MULTILINE)
+        failed += failures(answer)
         assert set(failed) <= {EXPECTED_REFUSAL}, f"{block}\nprinted:\n{answer}"
         if "quorate host run" in block:
             reader.waits_for_the_host()
