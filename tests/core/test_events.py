@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from quorate.core.events import (
     EVENT_TITLES,
+    AdministrationChanged,
+    AdministrationLocked,
     AnswerReceived,
     ClientEvent,
     CmidForked,
@@ -20,6 +22,7 @@ from quorate.core.events import (
     RequestHandled,
     RequestSent,
     ServiceFailed,
+    SettingChange,
     SourceLimited,
     info_text,
     is_failure,
@@ -160,10 +163,25 @@ def forked() -> CmidForked:
     )
 
 
+def administered() -> AdministrationChanged:
+    change = SettingChange("activation-interval", "120", "60")
+    return AdministrationChanged(
+        time_s=1,
+        actor="al,ice",
+        source="192.0.2.7",
+        action="settings",
+        message="activation-interval: 120 -> 60",
+        changes=(change,),
+    )
+
+
 def test_events_of_ours_say_their_fields_in_order() -> None:
     assert info_text(forked()) == "0x0,11111111-2222-4333-8444-555555555555,copy_1,192.0.2.8,pc-1,192.0.2.7"
     assert info_text(SourceLimited(time_s=1, address="192.0.2.7", new_cmids=9)) == "0x0,192.0.2.7,9"
     assert info_text(PapersNeedAttention(time_s=1, code="HOST_REVOKED", message="m")) == "0x0"
+    assert info_text(administered()) == "0x0,al_ice,192.0.2.7,settings"
+    locked = AdministrationLocked(time_s=1, code="LOCKED_OUT", source="192.0.2.7", failures=10, locked_s=900)
+    assert info_text(locked) == "0x0,192.0.2.7,10,900"
 
 
 def test_an_event_survives_being_written_down_with_its_id() -> None:
@@ -178,6 +196,8 @@ def test_an_event_survives_being_written_down_with_its_id() -> None:
         PapersNeedAttention(time_s=1, message="m"),
         forked(),
         SourceLimited(time_s=1, address="192.0.2.7", new_cmids=1001),
+        administered(),
+        AdministrationLocked(time_s=1, code="LOCKED_OUT", source="192.0.2.7", failures=10, locked_s=900),
     ]
     for event in events:
         written = msgspec.json.encode(event)

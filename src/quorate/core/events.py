@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from quorate.core.messages import LicenseStatus
 
 __all__ = [
     "EVENT_TITLES",
+    "AdministrationChanged",
+    "AdministrationLocked",
     "AnswerReceived",
     "CmidForked",
     "HostEvent",
@@ -25,6 +28,7 @@ __all__ = [
     "RequestHandled",
     "RequestSent",
     "ServiceFailed",
+    "SettingChange",
     "SourceLimited",
     "info_text",
     "is_failure",
@@ -42,6 +46,8 @@ EVENT_TITLES = {
     12311: "host papers need attention",
     12312: "one CMID, two machines or a rolled-back one",
     12313: "a source brings too many new CMIDs",
+    12315: "administration",
+    12316: "administration locked for a source",
 }
 
 _STATUS_NUMBER = {  # Microsoft's; 4 and 6 (non-genuine, extended grace) do not exist here
@@ -78,7 +84,8 @@ class RequestSent(_Base, frozen=True, kw_only=True, tag=12288):
 
 
 class AnswerReceived(_Base, frozen=True, kw_only=True, tag=12289):
-    """On the client: an answer was validated."""
+    """On the client: an answer was validated. `soft_until_s` is there when the count is below the threshold and the
+    publisher's soft threshold let this machine renew: until when it does."""
 
     host: str
     host_id: str
@@ -89,10 +96,11 @@ class AnswerReceived(_Base, frozen=True, kw_only=True, tag=12289):
     activation_interval_min: int
     renewal_interval_min: int
     message: str = ""
+    soft_until_s: int | UnsetType = UNSET
 
 
 class RequestHandled(_Base, frozen=True, kw_only=True, tag=12290):
-    """On the host: one for each request handled."""
+    """On the host: one for each request handled. `soft_until_s` as in 12289."""
 
     group: str
     threshold: int
@@ -105,6 +113,7 @@ class RequestHandled(_Base, frozen=True, kw_only=True, tag=12290):
     expires_in_min: int
     edition: str
     address: str
+    soft_until_s: int | UnsetType = UNSET
 
 
 class ServiceFailed(_Base, frozen=True, kw_only=True, tag=12291):
@@ -158,6 +167,34 @@ class SourceLimited(_Base, frozen=True, kw_only=True, tag=12313):
     new_cmids: int
 
 
+class SettingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One setting before and after, as people type them."""
+
+    name: str
+    before: str
+    after: str
+
+
+class AdministrationChanged(_Base, frozen=True, kw_only=True, tag=12315):
+    """On the host: somebody changed something, or was refused and `code` says why. `actor` is the name of a token, the
+    name of this machine's user where `source` is `local`, or `unknown`; `source` is an address otherwise. Nothing
+    secret stands in it."""
+
+    actor: str
+    source: str
+    action: str
+    message: str
+    changes: tuple[SettingChange, ...] = ()
+
+
+class AdministrationLocked(_Base, frozen=True, kw_only=True, tag=12316):
+    """On the host: so many wrong tokens came from one address that none is looked at for `locked_s` seconds."""
+
+    source: str
+    failures: int
+    locked_s: int
+
+
 HostEvent = (
     RequestHandled
     | ServiceFailed
@@ -167,6 +204,8 @@ HostEvent = (
     | PapersNeedAttention
     | CmidForked
     | SourceLimited
+    | AdministrationChanged
+    | AdministrationLocked
 )
 ClientEvent = RequestSent | AnswerReceived
 
@@ -229,6 +268,10 @@ def info_text(event: HostEvent | ClientEvent) -> str:
             fields = (result, event.cmid, event.machine, event.address, event.known_machine, event.known_address)
         case SourceLimited():
             fields = (result, event.address, event.new_cmids)
+        case AdministrationChanged():
+            fields = (result, event.actor, event.source, event.action)
+        case AdministrationLocked():
+            fields = (result, event.source, event.failures, event.locked_s)
     # A comma inside a machine's name must not look like a field boundary.
     return ",".join(str(field).replace(",", "_") for field in fields)
 
