@@ -25,7 +25,10 @@ __all__ = ["errors_page", "events_page", "settings_page", "states_page"]
 
 def errors_page() -> str:
     """All errors with a code of their own, file by file."""
-    files = [f"quorate.errors.{name}" for name in ("host", "way", "trust", "administration", "publication", "machine")]
+    files = [
+        f"quorate.errors.{name}"
+        for name in ("host", "way", "trust", "administration", "access", "publication", "machine")
+    ]
     kinds = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
     kinds = [kind for kind in kinds if "code" in vars(kind) and kind is not errors.QuorateError]
     kinds.sort(key=lambda kind: (files.index(kind.__module__), inspect.getsourcelines(kind)[1]))
@@ -126,6 +129,9 @@ def _sample(kind: Any) -> Any:
         "machine": "pc-17.contoso.example",
         "edition": "acme-cad-pro",
         "domain": "contoso.example",
+        "actor": "alice",
+        "source": "10.0.0.7",
+        "action": "settings",
     }
     numbers = {"threshold": 25, "count": 26, "activation_interval_min": 120, "renewal_interval_min": 10080}
     given = {
@@ -137,7 +143,12 @@ def _sample(kind: Any) -> Any:
 
 
 def _type_name(kind: Any) -> str:
-    return cell(getattr(kind, "__name__", str(kind)) if not hasattr(kind, "__args__") else str(kind))
+    if not hasattr(kind, "__args__"):
+        return cell(getattr(kind, "__name__", str(kind)))
+    kinds = [str(getattr(each, "__name__", each)) for each in kind.__args__ if each is not msgspec.UnsetType]
+    if len(kinds) < len(kind.__args__):
+        return cell(f"{' | '.join(kinds)}, or left out")
+    return cell(str(kind))
 
 
 # --- client states ---------------------------------------------------------------------------------------------------

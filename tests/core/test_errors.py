@@ -43,7 +43,10 @@ FIXED: dict[str, tuple[str | None, int | None]] = {
     "HOST_KEY_USED_UP": ("0xC004C008", None),
 }
 ALL = sorted(BY_CODE.items())
-SPECIAL: dict[str, dict[str, object]] = {"COUNT_INSUFFICIENT": {"count": 7, "threshold": 25, "window_days": 30}}
+SPECIAL: dict[str, dict[str, object]] = {
+    "COUNT_INSUFFICIENT": {"count": 7, "threshold": 25, "window_days": 30},
+    "COUNT_BELOW_THRESHOLD": {"count": 23, "threshold": 25, "until": "2027-01-04"},
+}
 
 
 def example(kind: type[QuorateError]) -> QuorateError:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from quorate.core.policy import DAY_S, PROFILES, MachineClass
+from quorate.core.messages import encode
+from quorate.core.policy import DAY_S, PROFILES, MachineClass, SoftThreshold, Threshold
 from quorate.errors import FileAccessError, InvalidSourceError
 from quorate.publisher.product import parse_source
 from tests.publisher.world import SOURCE, write_source
@@ -106,6 +108,16 @@ def test_ephemeral_machines_meet_the_clients_threshold_unless_told_otherwise(tmp
     assert product.policy.thresholds.of(MachineClass.EPHEMERAL) == product.policy.thresholds.client
 
 
+def test_a_soft_threshold_is_granted_where_the_source_says_so_and_nowhere_else(tmp_path: Path) -> None:
+    granted = parse_source(write_source(tmp_path, soft("{ minimum = 20, days = 30 }")), "A", 1).policy.thresholds
+    assert granted.client == Threshold(25, (MachineClass.SERVER, MachineClass.CLIENT), SoftThreshold(20, 30 * DAY_S))
+    assert granted.ephemeral == granted.client
+    assert granted.server == PROFILES["windows-7"].thresholds.server
+    assert b"soft" not in encode(parse_source(write_source(tmp_path), "A", 1))
+    own = soft("{ minimum = 20, days = 30 }") + "[threshold.ephemeral]\nminimum = 10\n"
+    assert parse_source(write_source(tmp_path, own), "A", 1).policy.thresholds.ephemeral.soft is UNSET
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(minimum=st.integers(min_value=1, max_value=10_000))
 def test_s05_a_publisher_can_set_any_minimum_one_included(tmp_path: Path, minimum: int) -> None:
@@ -131,6 +143,10 @@ def without(line: str) -> str:
 def instead(old: str, new: str) -> str:
     assert old in SOURCE
     return SOURCE.replace(old, new, 1)
+
+
+def soft(value: str) -> str:
+    return f"{SOURCE}[threshold.client]\nsoft = {value}\n"
 
 
 MISTAKES = {
@@ -189,6 +205,19 @@ MISTAKES = {
     "an unknown class counts": (SOURCE + '[threshold.client]\ncounts = ["sever"]\n', 'has "sever"', "mean server?"),
     "counts as a text": (SOURCE + '[threshold.client]\ncounts = "server"\n', "must be a list of texts", "counts = ["),
     "counts with numbers": (SOURCE + "[threshold.client]\ncounts = [1]\n", "has the number 1 in it", "counts = ["),
+    "a soft minimum that is no lower": (soft("{ minimum = 25, days = 30 }"), "is 25, which is not below", "1 to 24"),
+    "a soft minimum of zero": (soft("{ minimum = 0, days = 30 }"), "from 1 to 10000, not 0", "minimum = 24"),
+    "a soft threshold below one": (
+        SOURCE + "[threshold.client]\nminimum = 1\nsoft = { minimum = 1, days = 1 }\n",
+        "is 1, which is not below the minimum of 1",
+        "Take the line out",
+    ),
+    "a soft minimum alone": (soft("{ minimum = 20 }"), "`threshold.client.soft.days` is missing", "days = 30"),
+    "soft days alone": (soft("{ days = 20 }"), "`threshold.client.soft.minimum` is missing", "minimum = 20"),
+    "soft days without end": (soft("{ minimum = 20, days = 99999 }"), "not 99999", "days = 30"),
+    "no soft days": (soft("{ minimum = 20, days = 0 }"), "from 1 to 36600, not 0", "days = 30"),
+    "a soft number": (soft("20"), "must be a table, not the number 20", "[threshold.client.soft]"),
+    "an unknown soft key": (soft("{ minimum = 20, day = 30 }"), "soft.day` is not known", "Did you mean days?"),
     "no days": (SOURCE + "[validity]\nactivation = 0\n", "from 1 to 36600, not 0", "activation = 180"),
     "days without end": (SOURCE + "[validity]\ncount_window = 99999\n", "not 99999", "count_window = 30"),
     "a clock of no tolerance": (SOURCE + "[clock]\ntolerance_minutes = 0\n", "from 1 to 10080", "240"),

@@ -6,9 +6,10 @@ from quorate.client.standing import Standing
 from quorate.core.checkup import Check, Level, skipped
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S
-from quorate.core.trust import Anchor, utc_text
+from quorate.core.trust import Anchor, soft_until, utc_text
 from quorate.errors import (
     BY_CODE,
+    CountBelowThresholdError,
     FileAccessError,
     GraceExpiredError,
     LeaseDamagedError,
@@ -38,6 +39,12 @@ def check_lease(standing: Standing, anchor: Anchor, now_s: int) -> Check:
         if left_s < LEASE_WARN_S and left_s < policy.activation_validity_s // 6:
             seen = f"licensed {until}: it was not renewed for long"
             return Check("lease", Level.WARN, seen, LeaseExpiredError.code, ACTIVATE)
+        soft_s = None if standing.lease is None else soft_until(standing.lease, anchor)
+        if soft_s is not None and standing.lease is not None:
+            few = CountBelowThresholdError(
+                count=standing.lease.count, threshold=standing.lease.threshold, until=utc_text(soft_s)
+            )
+            return Check("lease", Level.WARN, f"licensed {until}, {few.message}", few.code, few.hint)
         return Check("lease", Level.OK, f"licensed {until}")
     if spoiled and outcome is not None:
         return Check("lease", Level.FAIL, f"{outcome.message}; {_words(life.status)} {until}", outcome.code, ACTIVATE)

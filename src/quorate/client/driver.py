@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from quorate.client.discovery.network import Network
 from quorate.client.discovery.search import Finder, Search
 from quorate.client.discovery.target import Found, Target
@@ -22,7 +24,7 @@ from quorate.clock import Clock, Entropy
 from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, Answer
-from quorate.core.trust import Anchor, Question, accept_answer, refusal_error
+from quorate.core.trust import Anchor, Question, accept_answer, refusal_error, soft_until
 from quorate.errors import (
     CmidSupersededError,
     CountInsufficientError,
@@ -340,6 +342,7 @@ class Driver:
         error: QuorateError | None,
     ) -> None:
         """`said` is None for an answer that proved nothing."""
+        until_s = soft_until(said, self._anchor) if isinstance(said, Lease) else None
         self._events.record(
             AnswerReceived(
                 time_s=now_s,
@@ -354,5 +357,6 @@ class Driver:
                 activation_interval_min=0 if said is None else said.intervals.activation_min,
                 renewal_interval_min=0 if said is None else said.intervals.renewal_min,
                 message="" if error is None else error.message,
+                soft_until_s=UNSET if until_s is None else until_s,
             )
         )

@@ -17,8 +17,15 @@ from quorate.core.lease import Lease
 from quorate.core.lifecycle import USABLE, Life
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S, Policy
-from quorate.core.trust import Anchor, utc_text
-from quorate.errors import ClockTurnedBackError, GraceExpiredError, LeaseExpiredError, QuorateError, UninstalledError
+from quorate.core.trust import Anchor, soft_until, utc_text
+from quorate.errors import (
+    ClockTurnedBackError,
+    CountBelowThresholdError,
+    GraceExpiredError,
+    LeaseExpiredError,
+    QuorateError,
+    UninstalledError,
+)
 
 __all__ = ["NEVER_S", "Standing", "Status"]
 
@@ -159,6 +166,10 @@ class Standing:
         if life.status is LicenseStatus.LICENSED:
             if outcome is not None:  # a renewal that was refused, or found nobody: the lease runs on
                 return outcome.code, outcome.message, outcome.hint
+            soft_s = None if self.lease is None else soft_until(self.lease, anchor)
+            if soft_s is not None and self.lease is not None:
+                count, threshold = self.lease.count, self.lease.threshold
+                return _told(CountBelowThresholdError(count=count, threshold=threshold, until=utc_text(soft_s)))
             return None, f"activated until {utc_text(life.deadline_s or 0)}", "It renews by itself; nothing to be done."
         code: str | None = None
         message, hint = "not activated", "`quorate client activate`, or let `quorate client run` do it."

@@ -68,6 +68,7 @@ __all__ = [
     "check_stored_lease",
     "clock_skew",
     "refusal_error",
+    "soft_until",
     "utc_text",
 ]
 
@@ -231,6 +232,11 @@ def refusal_error(refusal: Refusal, anchor: Anchor) -> RefusedError:
     if refusal.code == CmidSupersededError.code:
         return CmidSupersededError(cmid=refusal.cmid)
     return ProductNotCoveredError(edition=refusal.edition)
+
+
+def soft_until(lease: Lease, anchor: Anchor) -> int | None:
+    """Until when who holds a lease below the threshold may renew it so once more; None for one at the threshold."""
+    return soft_until_s(lease, anchor.product.policy, anchor.edition(lease.edition).machine_class)
 
 
 def clock_skew(*, host_s: int, client_s: int, tolerance_s: int) -> ClockSkewError:

@@ -22,6 +22,22 @@ class CountInsufficientError(RefusedError):
         super().__init__(count=count, threshold=threshold, missing=machines, window_days=window_days)
 
 
+class CountBelowThresholdError(QuorateError):
+    """A warning: the publisher's soft threshold let this machine renew, although the count has fallen."""
+
+    code = "COUNT_BELOW_THRESHOLD"
+    template = "renewed although the activation count is only {count} of {threshold}; until {until} that goes on"
+    hint_template = (
+        "{missing} more must contact the KMS host by then, or renewals are refused; each machine stays activated until "
+        "its own activation ends. On the host: `quorate host forecast`."
+    )
+
+    def __init__(self, *, count: int, threshold: int, until: str) -> None:
+        missing = max(threshold - count, 1)
+        machines = "1 machine" if missing == 1 else f"{missing} machines"
+        super().__init__(count=count, threshold=threshold, until=until, missing=machines)
+
+
 class HostNotActivatedError(RefusedError):
     code = "HOST_NOT_ACTIVATED"
     hresult = 0xC004F041

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from quorate.core.documents import Edition, ProductFile
-from quorate.core.policy import DAY_S, PROFILES, MachineClass, Policy, Threshold, Thresholds
+from quorate.core.policy import DAY_S, PROFILES, MachineClass, Policy, SoftThreshold, Threshold, Thresholds
 from quorate.publisher.files import read_bounded
 from quorate.publisher.source import Source, Table
 
@@ -139,9 +140,24 @@ def _thresholds(top: Table, profile: Thresholds) -> Thresholds:
 
 
 def _threshold(tables: Table, machine_class: MachineClass, profile: Threshold) -> Threshold:
-    table = tables.table(machine_class.value, ("minimum", "counts"))
+    table = tables.table(machine_class.value, ("minimum", "counts", "soft"))
     minimum = table.integer("minimum", 1, MINIMUM_MAX, profile.minimum)
-    return Threshold(minimum, _counts(table, profile.counts))
+    return Threshold(minimum, _counts(table, profile.counts), _soft(table, minimum, profile.soft))
+
+
+def _soft(table: Table, minimum: int, default: SoftThreshold | UnsetType) -> SoftThreshold | UnsetType:
+    """What already activated machines need to go on renewing, and for how long; without it: nothing below `minimum`."""
+    if not table.has("soft"):  # an ephemeral edition takes that of clients, as far as it fits a minimum of its own
+        return UNSET if default is UNSET or default.minimum >= minimum else default
+    soft = table.table("soft", ("minimum", "days"))
+    for key in ("minimum", "days"):
+        if not soft.has(key):
+            raise soft.error(key, "is missing", "Write soft = { minimum = 20, days = 30 }.")
+    lowest = soft.integer("minimum", 1, MINIMUM_MAX, max(minimum - 1, 1))
+    if lowest >= minimum:
+        fix = f"Write a number from 1 to {minimum - 1}, or take the line out." if minimum > 1 else "Take the line out."
+        raise soft.error("minimum", f"is {lowest}, which is not below the minimum of {minimum}", fix)
+    return SoftThreshold(lowest, soft.integer("days", 1, DAYS_MAX, 30) * DAY_S)
 
 
 def _counts(table: Table, default: Sequence[MachineClass]) -> tuple[MachineClass, ...]:
