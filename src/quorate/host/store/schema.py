@@ -5,9 +5,9 @@ Times are seconds since 1970 UTC. CMIDs and links are their 16 bytes, half the s
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-__all__ = ["cmid_records", "events", "metadata", "request_counters", "settings"]
+__all__ = ["cmid_records", "event_checkpoints", "event_log", "events", "metadata", "request_counters", "settings"]
 
 metadata = MetaData()
 
@@ -49,6 +49,23 @@ events = Table(
     Column("code", Text),  # null when it went well
     Column("cmid", LargeBinary),
     Column("data", LargeBinary, nullable=False),  # JSON of a `core.events` struct
+    # `core.eventchain`: its digest, and the size of all events up to it. The columns above repeat what `data` says.
+    Column("digest", LargeBinary, nullable=False, server_default=text("x''")),
+    Column("upto_bytes", BigInteger, nullable=False, server_default=text("0")),
+)
+
+event_log = Table(
+    "event_log",
+    metadata,
+    Column("name", LargeBinary, primary_key=True),  # one row of 16 bytes of chance, made with the database
+)
+
+event_checkpoints = Table(
+    "event_checkpoints",
+    metadata,
+    # The last event that it vouches for; 0: of an empty log. The token is a `core.checkpoint`.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("token", Text, nullable=False),
 )
 
 request_counters = Table(

@@ -26,11 +26,9 @@ from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.count import ActivationCount
 from quorate.host.store.batch import CountKey, Key, Record
-from quorate.host.store.schema import cmid_records, events, request_counters
+from quorate.host.store.schema import cmid_records, request_counters
 
 __all__ = ["Compiled", "CompiledList", "Statements", "heard_cmids"]
-
-_EVENT_COLUMNS = ("time_s", "event_id", "code", "cmid", "data")
 
 
 def heard_cmids(classes: int) -> Select[Any]:
@@ -120,7 +118,6 @@ class Statements:
             [f"of_{name}" for name in Key._fields],
             dialect,
         )
-        self.insert_events = Compiled(insert(events), _EVENT_COLUMNS, dialect)
         counter = insert(request_counters)
         self.count_up = Compiled(
             counter.on_conflict_do_update(

@@ -16,11 +16,12 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.decision import Asked, Decided
-from quorate.core.events import CmidForked, HostEvent, RequestHandled
+from quorate.core.events import HostEvent
 from quorate.core.messages import encode
 from quorate.core.policy import Threshold
 from quorate.errors import CountInsufficientError
 from quorate.host.store.batch import Arrived, Batch, CountKey, Key, cmid_bytes, counts_of, keys_of
+from quorate.host.store.chain import EventWriter
 from quorate.host.store.database import Database
 from quorate.host.store.reports import Reports
 from quorate.host.store.schema import settings
@@ -39,6 +40,7 @@ class Store:
         self.database = database
         self.reports = Reports(database)
         self._statements = Statements(database.dialect)
+        self._events = EventWriter(database.dialect)
         self.on_newcomers: Callable[[list[str]], object] = _ignore
         """Told the addresses of machines that were heard for the first time, once they are on disk."""
 
@@ -72,7 +74,7 @@ class Store:
             return []
         with self.database.writing() as connection:
             work, decided = _decide(connection, self._statements, batch, now_s)
-            _write(connection, self._statements, work)
+            _write(connection, self._statements, self._events, work)
         if work.newcomers:
             self.on_newcomers([arrived.address for arrived in work.newcomers])
         return decided
@@ -159,7 +161,7 @@ class Store:
             StoreUnavailableError: it was not kept.
         """
         with self.database.writing() as connection:
-            self._statements.insert_events.run(connection, [_event_row(event)])
+            self._events.write(connection, [event])
 
 
 def _ignore(_: list[str]) -> None:
@@ -176,18 +178,12 @@ def _decide(
     return work, work.decide(counts)
 
 
-def _write(connection: Connection, statements: Statements, work: Batch) -> None:
+def _write(connection: Connection, statements: Statements, log: EventWriter, work: Batch) -> None:
     statements.remove_records.run(connection, work.removed())
     statements.upsert_records.run(connection, work.written())
-    happened: list[HostEvent] = [*work.events, *work.forks]
-    statements.insert_events.run(connection, [_event_row(event) for event in happened])
+    log.write(connection, [*work.events, *work.forks])
     counted = Counter[str](event.status.value for event in work.events)
     counted["total"] = len(work.events)
     # As Microsoft counts: failed is what the host could not serve. Too small a count is an answer, and asking counted.
     counted["failed"] = sum(event.code not in (None, CountInsufficientError.code) for event in work.events)
     statements.count_up.run(connection, [(name, n) for name, n in sorted(counted.items()) if n])
-
-
-def _event_row(event: HostEvent) -> tuple[Any, ...]:
-    cmid = cmid_bytes(event.cmid) if isinstance(event, RequestHandled | CmidForked) else None
-    return event.time_s, event.__struct_config__.tag, event.code, cmid, encode(event)

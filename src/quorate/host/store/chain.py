@@ -1,0 +1,62 @@
+"""Events are written here and nowhere else: each gets its place in the chain, in the transaction that it belongs to.
+
+The head is read from the database within that transaction, which holds the write lock: another process may have
+written since the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Dialect, insert, select
+
+from quorate.core.eventchain import Link, begin, follow
+from quorate.core.events import CmidForked, HostEvent, RequestHandled
+from quorate.core.messages import encode
+from quorate.host.store.batch import cmid_bytes
+from quorate.host.store.schema import event_log, events
+from quorate.host.store.statements import Compiled
+
+__all__ = ["EventWriter", "head_of", "log_of"]
+
+_COLUMNS = ("id", "time_s", "event_id", "code", "cmid", "data", "digest", "upto_bytes")
+_HEAD = "SELECT id, digest, upto_bytes FROM events ORDER BY id DESC LIMIT 1"
+
+
+class EventWriter:
+    """Writes events, for the database at hand."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._insert = Compiled(insert(events), _COLUMNS, dialect)
+
+    def write(self, connection: Connection, happened: Sequence[HostEvent]) -> None:
+        """These events, in order, at the end of the log. One read and one statement however many they are."""
+        if not happened:
+            return
+        written = [encode(event) for event in happened]
+        places = follow(head_of(connection), written)
+        self._insert.run(
+            connection,
+            [
+                (place.number, *_columns(event), data, place.digest, place.upto_bytes)
+                for event, data, place in zip(happened, written, places, strict=True)
+            ],
+        )
+
+
+def head_of(connection: Connection) -> Link:
+    """The newest event's place; of an empty log what its first event will follow."""
+    row = connection.exec_driver_sql(_HEAD).first()
+    return begin(log_of(connection)) if row is None else Link._make(row)
+
+
+def log_of(connection: Connection) -> bytes:
+    """The log's name; empty where somebody removed it, which `quorate host events verify` tells."""
+    name = connection.execute(select(event_log.c.name).limit(1)).scalar()
+    return name if isinstance(name, bytes) else b""
+
+
+def _columns(event: HostEvent) -> tuple[Any, ...]:
+    cmid = cmid_bytes(event.cmid) if isinstance(event, RequestHandled | CmidForked) else None
+    return event.time_s, event.__struct_config__.tag, event.code, cmid
