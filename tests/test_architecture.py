@@ -52,9 +52,9 @@ NOT_IMPORTED = {
 }
 
 PURE_STANDARD_LIBRARY = {
-    *("__future__", "base64", "binascii", "bisect", "collections", "dataclasses", "datetime", "enum", "functools"),
-    *("hashlib", "hmac", "itertools", "json", "math", "operator", "re", "string", "struct", "types", "typing"),
-    *("unicodedata", "uuid"),
+    *("__future__", "base64", "binascii", "bisect", "collections", "dataclasses", "datetime", "difflib", "enum"),
+    *("functools", "hashlib", "hmac", "itertools", "json", "math", "operator", "re", "string", "struct", "tomllib"),
+    *("types", "typing", "unicodedata", "uuid"),
 }
 CORE_LIBRARIES = {"cryptography", "joserfc", "msgspec"}
 

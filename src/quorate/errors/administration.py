@@ -73,7 +73,10 @@ class WrongConfirmationError(TrustError):
 class PassphraseError(QuorateError):
     code = "WRONG_PASSPHRASE"
     template = "{path} cannot be opened: {reason}"
-    hint_template = "Give the passphrase at the prompt, in QUORATE_PASSPHRASE, or with --passphrase-file FILE."
+    hint_template = (
+        "Give the passphrase at the prompt, in QUORATE_PASSPHRASE, or with --passphrase-file FILE; that of the root key "
+        "in QUORATE_ROOT_PASSPHRASE, or with --root-passphrase-file FILE."
+    )
 
 
 class PassphraseMissingError(PassphraseError):
@@ -165,6 +168,14 @@ class InvalidSettingError(QuorateError):
     http_status = 400
     template = "{name}: {reason}"
     hint_template = "{allowed}"
+
+
+class ConfigurationInvalidError(QuorateError):
+    """A configuration file with a mistake in it. Nothing of it is used; who runs already goes on as before."""
+
+    code = "CONFIGURATION_INVALID"
+    template = "{place}: {problem}"
+    hint_template = "{fix}"
 
 
 class InvalidSourceError(QuorateError):

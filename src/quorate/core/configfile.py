@@ -1,0 +1,224 @@
+"""A role's configuration file: flat TOML, each value with its line, and everything that is wrong with it at once.
+
+The rooms bring their settings; what a value may be is theirs to say.
+"""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from quorate.core.toml import Broken, plain, read_statements
+from quorate.errors import ConfigurationInvalidError
+
+__all__ = [
+    "CONFIG_BYTES_MAX",
+    "Checked",
+    "FileSetting",
+    "FileValue",
+    "Flaw",
+    "check_text",
+    "configuration_fault",
+    "example_file",
+    "toml_value",
+]
+
+CONFIG_BYTES_MAX = 64 * 1024  # thirty settings and their comments are a tenth of it
+FLAWS_MAX = 100  # told at once; whoever has more has another kind of file
+_SECRET = re.compile(r"passphrase|password|passwd|secret|token|private[-_.]?key", re.IGNORECASE)
+_QUOTES_HINT = 'Text stands in quotes, as in address = "127.0.0.1"; numbers, true and false do not.'
+
+
+@dataclass(frozen=True)
+class FileSetting:
+    """One setting that a file may have.
+
+    Attributes:
+        variable: the environment variable that says it too.
+        allowed: in words, with the default.
+        parse: from the text that people type; ValueError says why not.
+        default: as a file would say it (text, number, true or false).
+        meaning: what it is for, where `allowed` does not tell.
+        is_list: a list is as good as a text with semicolons.
+        is_file: the whole path of a file. What was typed is never repeated: it may be the secret itself.
+    """
+
+    name: str
+    variable: str
+    allowed: str
+    parse: Callable[[str], Any] = field(repr=False)
+    default: str | int = ""
+    meaning: str = ""
+    is_list: bool = False
+    is_file: bool = False
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """One thing that is wrong: where, with which setting, why, and what to write instead. Lines count from 1."""
+
+    line: int | None
+    name: str | None
+    reason: str
+    allowed: str
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return self.reason if self.name is None else f"{self.name}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class FileValue:
+    """A typed value, and its line."""
+
+    value: Any
+    line: int
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a file says that is right, by setting, and what is wrong, by line."""
+
+    values: Mapping[str, FileValue]
+    flaws: tuple[Flaw, ...] = ()
+
+    def with_flaws(self, more: Iterator[Flaw]) -> Checked:
+        """The same with further flaws; the values they name are no longer among the right ones."""
+        found = list(more)
+        wrong = {flaw.name for flaw in found}
+        kept = {name: value for name, value in self.values.items() if name not in wrong}
+        return Checked(kept, _in_order([*self.flaws, *found]))
+
+
+def check_text(data: bytes, settings: Mapping[str, FileSetting]) -> Checked:
+    """What a file of these bytes says; never raises, whatever they are."""
+    if len(data) > CONFIG_BYTES_MAX:
+        return Checked({}, (Flaw(None, None, f"it has more than {CONFIG_BYTES_MAX} bytes", "Is it the right file?"),))
+    try:
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as fault:
+        line = data[: fault.start].count(b"\n") + 1
+        return Checked({}, (Flaw(line, None, "it is not UTF-8 text", "Save it as UTF-8."),))
+    values: dict[str, FileValue] = {}
+    flaws: list[Flaw] = []
+    first_lines: dict[tuple[str, ...], int] = {}
+    for each in read_statements(text):
+        if isinstance(each, Broken):
+            allowed = "Settings stand without tables: remove the line." if each.is_table else _QUOTES_HINT
+            flaws.append(Flaw(each.line, each.name, each.reason, allowed, each.column))
+            continue
+        first = first_lines.setdefault(each.path, each.line)
+        if first != each.line:
+            flaws.append(Flaw(each.line, plain(each.name), f"line {first} says it already", "Keep one of the two."))
+            continue
+        typed = _typed(each.name, each.value, each.line, settings)
+        if isinstance(typed, Flaw):
+            flaws.append(typed)
+        else:
+            values[each.name] = typed
+    return Checked(values, _in_order(flaws))
+
+
+def configuration_fault(path: object, flaws: tuple[Flaw, ...], command: str) -> ConfigurationInvalidError:
+    """All that is wrong with a file as one error: the first flaw in full.
+
+    Args:
+        command: shows all of them.
+    """
+    first = flaws[0]
+    place = f"{path}" if first.line is None else f"{path}:{first.line}"
+    more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
+    return ConfigurationInvalidError(place=place, problem=f"{first}{more}", fix=f"{first.allowed} All: `{command}`.")
+
+
+def example_file(title: str, settings: Mapping[str, FileSetting]) -> str:
+    """A file with every setting, all of it comment."""
+    lines = [f"# {line}".rstrip() for line in title.splitlines()]
+    for each in settings.values():
+        lines += ["", *_comment(f"{each.meaning} {_sentence(each.allowed)}".strip())]
+        lines.append(f"# Environment: {each.variable}")
+        lines.append(f"#{each.name} = {toml_value(each.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def toml_value(value: str | int) -> str:
+    """A value as TOML writes it. JSON's escapes are among TOML's."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)
+
+
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
+def _typed(name: str, value: Any, line: int, settings: Mapping[str, FileSetting]) -> FileValue | Flaw:
+    setting = settings.get(name)
+    if setting is None:
+        return _unknown(name, line, settings)
+    allowed = f"Allowed: {setting.allowed}."
+    if setting.is_file and isinstance(value, str) and value and not value.startswith("/"):
+        return Flaw(line, name, "it is not the whole path of a file", allowed)
+    try:
+        return FileValue(setting.parse(_text(value, setting)), line)
+    except ValueError as fault:
+        return Flaw(line, name, str(fault), allowed)
+
+
+def _unknown(name: str, line: int, settings: Mapping[str, FileSetting]) -> Flaw:
+    typed = re.sub(r"[_.\s]", "-", name.lower())
+    near = difflib.get_close_matches(typed, settings, n=1)
+    meant = f"Did you mean {near[0]}? " if near else ""
+    if _SECRET.search(name):
+        files = [each.name for each in settings.values() if each.is_file]
+        into = f" Files can be named: {', '.join(files)}." if files else ""
+        return Flaw(line, plain(name), "a secret does not belong in this file", f"{meant}Remove it from here.{into}")
+    return Flaw(line, plain(name), "there is no such setting", f"{meant}Settings: {', '.join(settings)}.")
+
+
+def _text(value: Any, setting: FileSetting) -> str:
+    """The value as people type it for `set`.
+
+    Raises:
+        ValueError: a kind of value that no setting has.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, list):
+        if not setting.is_list:
+            raise ValueError("it takes one value, not a list")
+        if not all(isinstance(each, str | int) and not isinstance(each, bool) for each in value):
+            raise ValueError("its list may have texts and numbers")
+        return "; ".join(str(each) for each in value)
+    if isinstance(value, datetime.date | datetime.time):
+        raise ValueError("it takes no date; text stands in quotes")
+    raise ValueError("it takes one value, not a table")
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def _in_order(flaws: list[Flaw]) -> tuple[Flaw, ...]:
+    return tuple(sorted(flaws, key=lambda flaw: (flaw.line or 0, flaw.column or 0))[:FLAWS_MAX])
+
+
+def _comment(text: str, width: int = 110) -> Iterator[str]:
+    line = "#"
+    for word in text.split():
+        if len(line) + len(word) >= width:
+            yield line
+            line = "#"
+        line += f" {word}"
+    yield line
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
