@@ -213,7 +213,8 @@ STATEMENTS = st.tuples(NAMES, SPACES, SPACES, VALUES, st.sampled_from(["", "  # 
 
 @given(st.lists(st.one_of(STATEMENTS, st.sampled_from(["", "# x = 1", " "])), max_size=12))
 def test_lines_and_values_are_those_of_the_whole_file(parts: list[tuple[str, ...] | str]) -> None:
-    text, wanted, line = "", {}, 1
+    wanted: dict[str, int] = {}
+    text, line = "", 1
     for part in parts:
         written = part if isinstance(part, str) else f"{part[0]}{part[1]}={part[2]}{part[3]}{part[4]}"
         if not isinstance(part, str):

@@ -21,7 +21,7 @@ from quorate.core.documents import ProductFile
 from quorate.core.events import HostEvent
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.core.trust import Anchor
-from quorate.errors import InvalidSettingError, QuorateError, StateExistsError
+from quorate.errors import QuorateError, StateExistsError
 from quorate.host.config import (
     RULES,
     Settings,
@@ -35,18 +35,17 @@ from quorate.host.files import make_folder
 from quorate.host.forecast import DAYS, SILENT_ROWS, CountOf, Forecast, ForecastWatch, forecast
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.metrics import GroupCount
-from quorate.host.papers_watch import publisher_address
 from quorate.host.paperwork import Paperwork
 from quorate.host.process import running_host
 from quorate.host.publication.machine import Surroundings
 from quorate.host.publication.publisher import DnsPublisher
 from quorate.host.publication.settings import PublicationSettings
 from quorate.host.publication.state import PublicationState, StoreMemory, change_state, state_in
-from quorate.host.publication.wanted import check_settings, services_of, wanted_publication
-from quorate.host.publisher_link import check_address
+from quorate.host.publication.wanted import services_of, wanted_publication
 from quorate.host.renewal import ending
 from quorate.host.store.reports import PAGE_MAX, ClientRow
 from quorate.host.store.store import Store
+from quorate.host.together import check_together
 from quorate.host.views import ClassCount, ClientView, DnsView, HostStatus, ProductView, client_view, event_view
 
 __all__ = ["Administration"]
@@ -304,7 +303,7 @@ class Administration(Paperwork):
         for name, value in values.items():
             stored[name] = value
         settings = settings_from({name: value for name, value in stored.items() if value is not None})
-        _check_together(settings, frozenset(values))
+        check_together(settings, frozenset(values))
         self._store.change_settings(values)
         shown = self.shown_settings()
         return {name: shown[name] for name in values}
@@ -371,19 +370,6 @@ def _known(name: str) -> str:
     if typed not in RULES:
         raise unknown_setting(name)
     return typed
-
-
-def _check_together(settings: Settings, changed: frozenset[str]) -> None:
-    check_settings(settings, changed)
-    address = publisher_address(settings)
-    if address is not None and any(name.startswith("publisher-") for name in changed):
-        check_address(address)
-    if settings.port == settings.admin_port:
-        raise InvalidSettingError(
-            name="port",
-            reason=f"{settings.port} would be both the clients' port and that of administration",
-            allowed="Two different ports; defaults 1688 and 1689.",
-        )
 
 
 def _size(path: Path) -> int:
