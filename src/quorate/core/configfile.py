@@ -46,6 +46,7 @@ class FileSetting:
         meaning: what it is for, where `allowed` does not tell.
         is_list: a list is as good as a text with semicolons.
         is_file: the whole path of a file. What was typed is never repeated: it may be the secret itself.
+        is_switch: `default` is on or off; a file says true or false.
     """
 
     name: str
@@ -56,6 +57,12 @@ class FileSetting:
     meaning: str = ""
     is_list: bool = False
     is_file: bool = False
+    is_switch: bool = False
+
+    @property
+    def example(self) -> str:
+        """The default as TOML writes it."""
+        return toml_value(self.default == "on" if self.is_switch else self.default)
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,7 @@ def example_file(title: str, settings: Mapping[str, FileSetting]) -> str:
     for each in settings.values():
         lines += ["", *_comment(f"{each.meaning} {_sentence(each.allowed)}".strip())]
         lines.append(f"# Environment: {each.variable}")
-        lines.append(f"#{each.name} = {toml_value(each.default)}")
+        lines.append(f"#{each.name} = {each.example}")
     return "\n".join(lines) + "\n"
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "SettingRule",
     "Settings",
     "StatePaths",
+    "differences",
     "machine_name",
     "parse_setting",
     "settings_from",
@@ -113,6 +114,11 @@ class StatePaths:
         return self.root / "admin.token"
 
     @property
+    def tokens(self) -> Path:
+        """The named tokens of administration over the network, hashed."""
+        return self.root / "admin.tokens"
+
+    @property
     def database(self) -> Path:
         return self.root / "host.db"
 
@@ -138,6 +144,8 @@ class Settings:
     address: str = ""  # every interface, IPv6 and IPv4
     admin_port: int = 1689
     admin_address: str = "127.0.0.1"
+    admin_tls_cert: str = ""  # no TLS; both are files
+    admin_tls_key: str = ""
     activation_interval_min: int = 120  # S11
     renewal_interval_min: int = 10_080  # S14
     dns_publishing: bool = True  # S28
@@ -161,6 +169,7 @@ class Settings:
     priority: Priority = Priority.NORMAL
     event_days: int = 90
     events_max: int = 1_000_000
+    events_max_mb: int = 1024  # a million events of requests are about 550
 
     @property
     def intervals(self) -> Intervals:
@@ -219,12 +228,16 @@ def unknown_setting(name: str) -> InvalidSettingError:
     )
 
 
-def settings_from(stored: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The settings in a store, with this run's overrides (by attribute) on top.
+def settings_from(
+    stored: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    below: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings in a store, with this run's overrides on top, and a file's values below (both by attribute).
 
     What a newer version stored, or a hand spoiled, is left at its default: a host must start.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(below or {})
     for name, value in stored.items():
         if name in RULES:
             try:
@@ -240,6 +253,12 @@ def shown_value(value: Any) -> str | int:
     if isinstance(value, bool):
         return "on" if value else "off"
     return value if isinstance(value, int) else str(value)
+
+
+def differences(before: Settings, after: Settings) -> dict[str, Any]:
+    """What is another value now, by attribute."""
+    old, new = vars(before), vars(after)
+    return {name: value for name, value in new.items() if old[name] != value}
 
 
 def _interval_bounds(products: Iterable[ProductFile]) -> tuple[int, int]:

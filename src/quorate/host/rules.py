@@ -29,7 +29,8 @@ class Priority(StrEnum):
 class SettingRule:
     """One setting: its name as people type it, its field in `Settings`, and how its text is read.
 
-    `parse` raises ValueError with the reason. `is_file`: the whole path of a file.
+    `parse` raises ValueError with the reason. `is_file`: the whole path of a file. `is_list`: entries with semicolons
+    between them, which a configuration file may write as a list. `meaning`: what for, where `allowed` does not say.
     """
 
     name: str
@@ -38,6 +39,8 @@ class SettingRule:
     parse: Callable[[str], Any] = field(repr=False)
     is_interval: bool = False
     is_file: bool = False
+    is_list: bool = False
+    meaning: str = ""
 
     def typed(self, text: str) -> Any:
         """The value that `text` says.
@@ -109,16 +112,51 @@ _INTERVAL = "minutes, 15..43200 (30 days), within the bounds of the products' po
 RULES: dict[str, SettingRule] = {
     rule.name: rule
     for rule in (
-        SettingRule("port", "port", f"{_PORT}; default 1688", _whole(1, 65_535)),
-        SettingRule("address", "address", "an IP address of this machine, or all (default)", _address),
-        SettingRule("admin-port", "admin_port", f"{_PORT}; default 1689", _whole(1, 65_535)),
-        SettingRule("admin-address", "admin_address", "an IP address of this machine; default 127.0.0.1", _one_address),
+        SettingRule("port", "port", f"{_PORT}; default 1688", _whole(1, 65_535), meaning="Where clients ask."),
+        SettingRule(
+            "address",
+            "address",
+            "an IP address of this machine, or all (default)",
+            _address,
+            meaning="Where clients are listened to.",
+        ),
+        SettingRule(
+            "admin-port",
+            "admin_port",
+            f"{_PORT}; default 1689",
+            _whole(1, 65_535),
+            meaning="Where console, metrics and administration are.",
+        ),
+        SettingRule(
+            "admin-address",
+            "admin_address",
+            "an IP address of this machine; default 127.0.0.1. One that others reach needs admin-tls-cert and "
+            "admin-tls-key",
+            _one_address,
+            meaning="Where they are listened to.",
+        ),
+        SettingRule(
+            "admin-tls-cert",
+            "admin_tls_cert",
+            "a PEM file with a certificate, and with those between it and its authority; default: none, and no TLS",
+            file_text,
+            is_file=True,
+            meaning="What administration is served with, together with admin-tls-key.",
+        ),
+        SettingRule(
+            "admin-tls-key",
+            "admin_tls_key",
+            "a PEM file with the key of admin-tls-cert, mode 0600, without a passphrase; may be the same file",
+            file_text,
+            is_file=True,
+        ),
         SettingRule(
             "activation-interval",
             "activation_interval_min",
             f"{_INTERVAL}; default 120",
             _whole(1, INTERVAL_MAX_MIN),
             is_interval=True,
+            meaning="How long a client that was not activated waits before it asks again.",
         ),
         SettingRule(
             "renewal-interval",
@@ -126,8 +164,15 @@ RULES: dict[str, SettingRule] = {
             f"{_INTERVAL}; default 10080",
             _whole(1, INTERVAL_MAX_MIN),
             is_interval=True,
+            meaning="How long an activated client waits before it renews.",
         ),
-        SettingRule("dns-publishing", "dns_publishing", "on (default) or off", _switch),
+        SettingRule(
+            "dns-publishing",
+            "dns_publishing",
+            "on (default) or off",
+            _switch,
+            meaning="Whether the host keeps its own SRV record in DNS.",
+        ),
         SettingRule(
             "dns-target",
             "dns_target",
@@ -140,11 +185,24 @@ RULES: dict[str, SettingRule] = {
             "further domains to publish in, `DOMAIN` or `DOMAIN, PRIORITY, WEIGHT`, semicolons between them; the "
             "domain of this host's name always is one",
             domains_text,
+            is_list=True,
         ),
-        SettingRule("dns-priority", "dns_priority", f"{_SHORT}, in the own domain; lowest first", _whole(0, 65_535)),
-        SettingRule("dns-weight", "dns_weight", f"{_SHORT}, in the own domain", _whole(0, 65_535)),
         SettingRule(
-            "dns-ttl", "dns_ttl", "seconds that resolvers keep it, 60..604800; default 3600", _whole(60, 604_800)
+            "dns-priority",
+            "dns_priority",
+            f"{_SHORT}, in the own domain; lowest first",
+            _whole(0, 65_535),
+            meaning="Of the SRV record.",
+        ),
+        SettingRule(
+            "dns-weight", "dns_weight", f"{_SHORT}, in the own domain", _whole(0, 65_535), meaning="Of the SRV record."
+        ),
+        SettingRule(
+            "dns-ttl",
+            "dns_ttl",
+            "seconds that resolvers keep it, 60..604800; default 3600",
+            _whole(60, 604_800),
+            meaning="Of the SRV record.",
         ),
         SettingRule(
             "dns-server",
@@ -179,6 +237,7 @@ RULES: dict[str, SettingRule] = {
             "allowed_networks",
             "networks that are served, `10.0.0.0/8, 2001:db8::/32`; default: everybody",
             networks_text,
+            is_list=True,
         ),
         SettingRule(
             "source-rate",
@@ -217,13 +276,25 @@ RULES: dict[str, SettingRule] = {
             "on, or off (default): http:// to another machine is meant so",
             _switch,
         ),
-        SettingRule("priority", "priority", "normal (default) or low", _priority),
+        SettingRule(
+            "priority",
+            "priority",
+            "normal (default) or low",
+            _priority,
+            meaning="How eagerly the operating system runs the host.",
+        ),
         SettingRule("event-days", "event_days", "days that events are kept, 1..3650; default 90", _whole(1, 3650)),
         SettingRule(
             "events-max",
             "events_max",
             "events that are kept at most, 1000..100000000; default 1000000",
             _whole(1000, 100_000_000),
+        ),
+        SettingRule(
+            "events-max-mb",
+            "events_max_mb",
+            "MiB of events that are kept at most, 1..1000000; default 1024",
+            _whole(1, 1_000_000),
         ),
     )
 }

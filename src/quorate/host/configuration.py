@@ -1,0 +1,239 @@
+"""The configuration file of a host, `host.toml`, and the environment: read at the start, and again when asked to.
+
+A file with a mistake is used not at all by a host that starts or reloads; a command that only looks takes what is right
+in it, and says what is wrong.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from quorate.core.configfile import (
+    CONFIG_BYTES_MAX,
+    Checked,
+    FileSetting,
+    FileValue,
+    Flaw,
+    check_text,
+    configuration_fault,
+)
+from quorate.core.documents import ProductFile
+from quorate.errors import InvalidSettingError, QuorateError
+from quorate.host.config import RULES, Settings, parse_setting, settings_from, shown_value
+from quorate.host.files import read_file
+from quorate.host.layers import Layers, Said
+from quorate.host.together import check_together
+
+__all__ = ["CHECK", "FILE_SETTINGS", "Configuration", "check_config", "config_path", "variable_of"]
+
+CHECK = "quorate host config check"
+MACHINE_STATE = Path("/var/lib/quorate/host")
+MACHINE_FILE = Path("/etc/quorate/host.toml")
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting: `QUORATE_HOST_RENEWAL_INTERVAL`."""
+    return f"QUORATE_HOST_{name.upper().replace('-', '_')}"
+
+
+FILE_SETTINGS: dict[str, FileSetting] = {
+    rule.name: FileSetting(
+        name=rule.name,
+        variable=variable_of(rule.name),
+        allowed=rule.allowed,
+        parse=rule.parse,
+        default=shown_value(getattr(Settings(), rule.attribute)),
+        meaning=rule.meaning,
+        is_list=rule.is_list,
+        is_file=rule.is_file,
+        is_switch=isinstance(getattr(Settings(), rule.attribute), bool),
+    )
+    for rule in RULES.values()
+}
+"""Every setting, as `host.toml` has it."""
+
+
+def config_path(named: Path | None, state_dir: Path, environ: Mapping[str, str]) -> tuple[Path | None, bool]:
+    """The host's file, and whether it must be there, because somebody named it.
+
+    In order: `--config`, `QUORATE_CONFIG`, and where the state is in the platform's place, the platform's place for
+    configuration: `/etc/quorate` for `/var/lib/quorate`, the user's folder for a user. Any other state has no file.
+    """
+    if named is not None:
+        return named.absolute(), True
+    if environ.get("QUORATE_CONFIG"):
+        return Path(environ["QUORATE_CONFIG"]).absolute(), True
+    if state_dir == MACHINE_STATE:
+        return MACHINE_FILE, False
+    home = Path(environ.get("HOME") or Path.home())
+    data_home = _absolute(environ.get("XDG_DATA_HOME")) or home / ".local" / "share"
+    if state_dir != data_home / "quorate" / "host":
+        return None, False
+    return (_absolute(environ.get("XDG_CONFIG_HOME")) or home / ".config") / "quorate" / "host.toml", False
+
+
+def check_config(data: bytes, products: tuple[ProductFile, ...] = (), *, with_files: bool = False) -> Checked:
+    """What a file of these bytes says, and everything that is wrong with it.
+
+    Args:
+        products: what the host serves; their policies bound the two intervals.
+        with_files: also look into the files it names.
+    """
+    checked = check_text(data, FILE_SETTINGS)
+    checked = checked.with_flaws(_intervals(checked, products))
+    return checked.with_flaws(_contradictions(checked, with_files=with_files))
+
+
+class Configuration:
+    """What is said beside the store, and what is wrong with it.
+
+    Args:
+        file: None: there is none to read.
+        is_named: it must be there.
+        flags: this run's own, by setting name.
+
+    Attributes:
+        layers: what was read last without a mistake.
+        fault: why the last reading was not used; None when it was.
+    """
+
+    def __init__(
+        self,
+        file: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        flags: Mapping[str, Said] | None = None,
+        *,
+        is_named: bool = False,
+    ) -> None:
+        self.file = file
+        self._is_named = is_named
+        self._environ = environ or {}
+        self.layers = Layers(flags=dict(flags or {}))
+        self.fault: QuorateError | None = None
+
+    @classmethod
+    def of_running(cls, layers: Layers, file: Path | None) -> Configuration:
+        """As a host that runs has told it."""
+        made = cls(file)
+        made.layers = layers
+        return made
+
+    def for_run(self, overrides: Mapping[str, Any], handed: socket.socket | None) -> Configuration:
+        """The same with what holds for this run only.
+
+        Args:
+            overrides: by attribute of `Settings`; None says nothing.
+            handed: where it listens is the service manager's to say then, whatever the settings are.
+        """
+        names = {rule.attribute: name for name, rule in RULES.items()}
+        flags = dict(self.layers.flags)
+        for attribute, value in overrides.items():
+            if value is not None:
+                flags[names[attribute]] = Said(shown_value(value), "this run")
+        if handed is not None:
+            place = zip(("address", "port"), handed.getsockname(), strict=False)
+            flags |= {name: Said(value, "the socket unit") for name, value in place}
+        return Configuration(self.file, self._environ, flags, is_named=self._is_named)
+
+    def reread(self, products: tuple[ProductFile, ...]) -> None:
+        """Use what file and environment say now.
+
+        Raises:
+            ConfigurationInvalidError, FileAccessError: the file. What was read before stays in use.
+            InvalidSettingError: a variable.
+        """
+        try:
+            checked = self._checked(products)
+            if checked.flaws:
+                raise configuration_fault(self.file, checked.flaws, self._check_command())
+            environment = self._variables(products)
+        except QuorateError as fault:
+            self.fault = fault
+            raise
+        self.fault = None
+        self._use(checked, environment)
+
+    def look(self, products: tuple[ProductFile, ...] = ()) -> QuorateError | None:
+        """Use what is right in file and environment: for commands that look. What is wrong with them, if anything."""
+        environment: dict[str, Said] = {}
+        try:
+            checked = self._checked(products)
+            if checked.flaws:
+                self.fault = configuration_fault(self.file, checked.flaws, self._check_command())
+            environment = self._variables(products)
+        except InvalidSettingError as fault:
+            self.fault = fault
+        except QuorateError as fault:
+            self.fault, checked = fault, Checked({})
+        self._use(checked, environment)
+        return self.fault
+
+    def _use(self, checked: Checked, environment: dict[str, Said]) -> None:
+        file = {
+            name: Said(shown_value(each.value), f"{self.file}:{each.line}") for name, each in checked.values.items()
+        }
+        self.layers = Layers(file, environment, self.layers.flags)
+
+    def _checked(self, products: tuple[ProductFile, ...]) -> Checked:
+        if self.file is None or (not self._is_named and not self.file.exists()):
+            return Checked({})
+        return check_config(read_file(self.file, CONFIG_BYTES_MAX), products)
+
+    def _variables(self, products: tuple[ProductFile, ...]) -> dict[str, Said]:
+        """Raises InvalidSettingError."""
+        found: dict[str, Said] = {}
+        for name in RULES:
+            variable = variable_of(name)
+            text = self._environ.get(variable)
+            if text:
+                try:
+                    value = parse_setting(name, text, products)[1]
+                except InvalidSettingError as fault:
+                    reason, allowed = fault.values["reason"], fault.values["allowed"]
+                    raise InvalidSettingError(name=variable, reason=reason, allowed=allowed) from None
+                found[name] = Said(shown_value(value), variable)
+        return found
+
+    def _check_command(self) -> str:
+        return f"{CHECK} {self.file}" if self._is_named else CHECK
+
+
+def _absolute(text: str | None) -> Path | None:
+    """The specification of these variables has relative ones ignored."""
+    return Path(text) if text and Path(text).is_absolute() else None
+
+
+def _intervals(checked: Checked, products: tuple[ProductFile, ...]) -> Iterator[Flaw]:
+    for name, each in checked.values.items():
+        if RULES[name].is_interval:
+            try:
+                parse_setting(name, str(each.value), products)
+            except InvalidSettingError as fault:
+                yield Flaw(each.line, name, str(fault.values["reason"]), fault.hint)
+
+
+def _contradictions(checked: Checked, *, with_files: bool) -> Iterator[Flaw]:
+    """What does not go together, each once."""
+    values = checked.values
+    settings = settings_from({}, {RULES[name].attribute: each.value for name, each in values.items()})
+    files = [name for name in values if RULES[name].is_file]
+    told: set[str] = set()
+    for changed in [frozenset(values) - frozenset(files), *(frozenset({name}) for name in files if with_files)]:
+        try:
+            check_together(settings, changed)
+        except QuorateError as fault:
+            if fault.message not in told:
+                told.add(fault.message)
+                yield _flaw_of(fault, values, changed)
+
+
+def _flaw_of(fault: QuorateError, values: Mapping[str, FileValue], changed: frozenset[str]) -> Flaw:
+    name = str(fault.values.get("name", next(iter(changed), "")))
+    if name == "port" and name not in values:
+        name = "admin-port"
+    line = values[name].line if name in values else None
+    reason = str(fault.values["reason"]) if isinstance(fault, InvalidSettingError) else fault.message
+    return Flaw(line, name, reason, fault.hint)
