@@ -1,0 +1,74 @@
+"""`quorate host run`: a KMS host in this process, with what was said for this run alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+import uvloop
+
+from quorate.cli.hostlog import LogFormat, configure_log
+from quorate.cli.hostopen import host_paths
+from quorate.cli.hoststatus import shown_address
+from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.under_systemd import handed_by_systemd
+from quorate.clock import SystemClock, SystemEntropy
+from quorate.host.config import RULES
+from quorate.host.foreground import run_until_signalled
+from quorate.host.serve import HostServer
+
+__all__ = ["run"]
+
+
+def run(
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="Clients' port, this time.", show_default="1688")
+    ] = None,
+    admin_port: Annotated[
+        int | None,
+        typer.Option("--admin-port", min=0, max=65_535, help="Administration's port, this time.", show_default="1689"),
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Listen for clients on this address only.", show_default="all")
+    ] = None,
+    dns: Annotated[
+        bool | None,
+        typer.Option("--dns/--no-dns", help="Publish in DNS, this time.", show_default="the setting dns-publishing"),
+    ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Log lines on stderr: text, json, or text on a terminal only.")
+    ] = LogFormat.AUTO,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run the KMS host until SIGTERM or Ctrl-C: clients on port 1688, administration on 127.0.0.1:1689."""
+    output = Output(as_json)
+    configure_log(log_format, sys.stderr)
+    overrides = {
+        "port": port,
+        "admin_port": admin_port,
+        "address": None if address is None else RULES["address"].typed(address),
+        "dns_publishing": dns,
+    }
+    clock = SystemClock()
+    around = handed_by_systemd(os.environ, os.getpid(), clock)
+    server = HostServer(host_paths(folder).root, clock, SystemEntropy(), overrides=overrides, **around)
+
+    def on_ready() -> None:
+        facts = {
+            "port": server.port,
+            "address": server.address,
+            "admin_port": server.admin_port,
+            "admin_address": server.admin_address,
+            "clients": f"TCP port {server.port}, {shown_address(server.address)}",
+            "administration": f"http://{server.admin_address}:{server.admin_port}/",
+        }
+        output.facts(facts, {"clients": "Clients", "administration": "Administration"})
+        sys.stdout.flush()  # a program that waits for this line reads a pipe
+
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    run_until_signalled(server, on_ready, loop_factory)
