@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from quorate.core.count import ActivationCount, is_in_window
 from quorate.core.decision import Asked, Decided, decide_by_count
@@ -76,6 +77,7 @@ class Record(NamedTuple):
     lease_count: int | None = None
     exchanged: bytes | None = None
     fork: bytes | None = None
+    lease_full_s: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class _Question:
 
     count: ActivationCount
     hearing: tuple[ActivationCount, ...]
-    threshold: int
+    threshold: Threshold
     window_s: int
     tolerance_s: int
     validity_s: int
@@ -169,19 +171,37 @@ class Batch:
             count.hear(key.cmid, asked.edition.machine_class, previous)
         decided = self._said_before(question, asked, before, link)
         if decided is None:
-            decided = decide_by_count(asked, question.count.current, self._now_s)
+            is_soft = question.threshold.soft is not UNSET
+            full_s = self._full_s(asked.request, before, presented, link) if is_soft else None
+            decided = decide_by_count(asked, question.count.current, self._now_s, full_s)
         lease: tuple[Any, ...]
         links = None if before is None else before.exchanged
+        full_s = decided.full_s
         if decided.code is None:
             expires_s = decided.decided_s + question.validity_s
             lease = (link, asked.request.edition, decided.decided_s, expires_s, decided.count)
             links = exchanged(links, None if before is None else before.link, presented, link)
+        elif before is None:
+            lease = _NO_LEASE
         else:
-            lease = _NO_LEASE if before is None else tuple(before)[_LEASE]
-        self._records[key] = self._heard(arrived, asked, key, before, (*lease, links, fork))
+            lease, full_s = tuple(before)[_LEASE], before.lease_full_s
+        self._records[key] = self._heard(arrived, asked, key, before, (*lease, links, fork, full_s))
         self.changed.add(key)
         self.events.append(_event(arrived, decided, key.product_group, self._now_s))
         return decided
+
+    def _full_s(
+        self, request: ActivationRequest, before: Record | None, presented: bytes | None, link: bytes
+    ) -> int | None:
+        """When the machine that asks was last activated at the full threshold, if it is activated: it shows the lease
+        that its record tells of (or asks for that one again), of this edition, and that lease runs. None for a new
+        machine, a lapsed one, one with a new CMID, a copy, and one whose lease another host gave."""
+        if before is None or before.link not in (presented, link) or before.lease_edition != request.edition:
+            return None
+        issued_s, expires_s = before.lease_issued_s, before.lease_expires_s
+        if issued_s is None or expires_s is None or not issued_s <= self._now_s < expires_s:
+            return None
+        return issued_s if before.lease_full_s is None else before.lease_full_s
 
     def _forked(
         self, arrived: Arrived, key: Key, before: Record, link: bytes, question: _Question
@@ -207,7 +227,7 @@ class Batch:
         written = encode(kept)
         if told is None:
             return None, written
-        decided = Decided("CMID_SUPERSEDED", question.count.current, question.threshold, now_s)
+        decided = Decided("CMID_SUPERSEDED", question.count.current, question.threshold.minimum, now_s)
         # The record is that of the machine that went on; only that it was asked for by another is kept.
         self._records[key] = before._replace(fork=written, requests=before.requests + 1)
         self.changed.add(key)
@@ -223,10 +243,10 @@ class Batch:
             return None
         if before.lease_issued_s is None or before.lease_count is None:
             return None
-        is_recent = abs(self._now_s - before.lease_issued_s) < question.tolerance_s
-        if not is_recent or before.lease_count < question.threshold:
+        if abs(self._now_s - before.lease_issued_s) >= question.tolerance_s:
             return None
-        return Decided(None, before.lease_count, question.threshold, before.lease_issued_s)
+        again = decide_by_count(asked, before.lease_count, before.lease_issued_s, before.lease_full_s)
+        return again if again.code is None else None
 
     def _heard(self, arrived: Arrived, asked: Asked, key: Key, before: Record | None, kept: tuple[Any, ...]) -> Record:
         request = asked.request
@@ -301,7 +321,7 @@ def _question(asked: Asked, counts: Mapping[CountKey, ActivationCount]) -> _Ques
     return _Question(
         count=counts[own],
         hearing=tuple(count for key, count in counts.items() if key.product_group == own.product_group),
-        threshold=own.threshold.minimum,
+        threshold=own.threshold,
         window_s=own.window_s,
         tolerance_s=policy.clock_tolerance_s,
         validity_s=policy.validity_s(asked.edition.machine_class),
@@ -358,4 +378,13 @@ def _event(arrived: Arrived, decided: Decided, group: str, now_s: int) -> Reques
         expires_in_min=request.expires_in_min,
         edition=request.edition,
         address=arrived.address,
+        soft_until_s=_soft_until_s(arrived.verdict, decided),
     )
+
+
+def _soft_until_s(verdict: Asked | Decided, decided: Decided) -> int | UnsetType:
+    """As the event tells it: until when the machine renews below the threshold, where it just did."""
+    if decided.full_s is None or isinstance(verdict, Decided):
+        return UNSET
+    soft = verdict.product.policy.thresholds.of(verdict.edition.machine_class).soft
+    return UNSET if soft is UNSET else decided.full_s + soft.lasts_s

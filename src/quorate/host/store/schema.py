@@ -35,6 +35,8 @@ cmid_records = Table(
     # `lineage`: links that were exchanged for newer ones; a JSON `Fork` where the CMID was cloned or rolled back.
     Column("exchanged", LargeBinary),
     Column("fork", LargeBinary),
+    # Null where the last lease was given at the full threshold; where it was not (`core.soft`), when the last one was.
+    Column("lease_full_s", BigInteger),
 )
 
 # The count reads the machines of a few classes: some classes may be rare in a large fleet.
