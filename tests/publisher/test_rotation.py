@@ -30,8 +30,9 @@ from quorate.publisher import vault as vault_module
 from quorate.publisher.blocklist import Kind
 from quorate.publisher.issue import Publisher
 from quorate.publisher.keysets import KeySets
+from quorate.publisher.rootkey import root_path
 from quorate.publisher.rotation import RootKey, Step
-from quorate.publisher.vault import open_vault, root_path
+from quorate.publisher.vault import open_vault
 from tests.publisher.world import PASSPHRASE, AskingHost, write_source
 from tests.support.clocks import START_S, ManualClock, SeededEntropy
 

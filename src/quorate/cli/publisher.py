@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from msgspec import UNSET
 
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.publisher_common import (
@@ -27,13 +28,14 @@ from quorate.cli.qr import QrFileOption, QrFlag, show_qr
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, ProductFile, read, typ_of
-from quorate.core.policy import DAY_S, MachineClass
+from quorate.core.policy import DAY_S, MachineClass, Threshold
 from quorate.errors import FileAccessError, OutputExistsError
 from quorate.publisher.config import root_passphrase
 from quorate.publisher.files import read_bounded, write_output, write_whole
 from quorate.publisher.issue import Book, Publisher
 from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT
-from quorate.publisher.vault import key_path, require_absent, root_path
+from quorate.publisher.rootkey import root_path
+from quorate.publisher.vault import key_path, require_absent
 
 __all__ = ["app"]
 
@@ -283,11 +285,7 @@ def _check_place_for_product(path: Path) -> Path:
 
 def _product_facts(product: ProductFile, path: Path) -> dict[str, Any]:
     policy = product.policy
-    thresholds = {
-        f"threshold {each.value}": f"{policy.thresholds.of(each).minimum}, counting "
-        + " and ".join(f"{counted.value}s" for counted in policy.thresholds.of(each).counts)
-        for each in MachineClass
-    }
+    thresholds = {f"threshold {each.value}": _threshold_words(policy.thresholds.of(each)) for each in MachineClass}
     return {
         "product": product.product,
         "name": product.name,
@@ -308,3 +306,12 @@ def _product_facts(product: ProductFile, path: Path) -> dict[str, Any]:
         "clock tolerance": counted(policy.clock_tolerance_s // 60, "minute"),
         "rearm limit": policy.rearm_limit,
     }
+
+
+def _threshold_words(threshold: Threshold) -> str:
+    classes = " and ".join(f"{each.value}s" for each in threshold.counts)
+    soft = threshold.soft
+    if soft is UNSET:
+        return f"{threshold.minimum}, counting {classes}"
+    days = counted(soft.lasts_s // DAY_S, "day")
+    return f"{threshold.minimum}, counting {classes}; activated ones renew down to {soft.minimum} for {days}"

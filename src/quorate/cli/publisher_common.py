@@ -18,6 +18,7 @@ from quorate.publisher.issue import Publisher
 from quorate.publisher.vault import key_path, require_present
 
 __all__ = [
+    "NewRootPassphraseFile",
     "PassphraseFile",
     "RootPassphraseFile",
     "ask_passphrase",
@@ -46,6 +47,16 @@ RootPassphraseFile = Annotated[
         "--root-passphrase-file",
         envvar="QUORATE_ROOT_PASSPHRASE_FILE",
         help="File whose first line opens the root key. Without it: QUORATE_ROOT_PASSPHRASE, or the same passphrase.",
+        show_default=False,
+    ),
+]
+NewRootPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-root-passphrase-file",
+        envvar="QUORATE_NEW_ROOT_PASSPHRASE_FILE",
+        help="File whose first line opens the new root key. Without it: QUORATE_NEW_ROOT_PASSPHRASE, or what opens the "
+        "old one.",
         show_default=False,
     ),
 ]

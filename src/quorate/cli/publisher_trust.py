@@ -13,6 +13,7 @@ import typer
 
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.publisher_common import (
+    NewRootPassphraseFile,
     PassphraseFile,
     RootPassphraseFile,
     ask_passphrase,
@@ -25,12 +26,13 @@ from quorate.cli.publisher_common import (
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.publisher.activation_api import Desk, activation_application
 from quorate.publisher.blocklist import Kind
-from quorate.publisher.config import root_passphrase
+from quorate.publisher.config import NEW_ROOT_PASSPHRASE_VARIABLE, root_passphrase
 from quorate.publisher.issue import Publisher
 from quorate.publisher.limiter import PER_MINUTE_DEFAULT, RateLimiter
-from quorate.publisher.rotation import RootKey, Step
+from quorate.publisher.rootkey import RootKey, root_path
+from quorate.publisher.rotation import Rotation, Step
 from quorate.publisher.serve import PORT_DEFAULT, listen, run_until_signalled
-from quorate.publisher.vault import require_present, root_path
+from quorate.publisher.vault import require_present
 
 __all__ = ["revoke", "rotate", "serve"]
 
@@ -100,35 +102,69 @@ def rotate(
     finish: Annotated[
         bool, typer.Option("--finish", help="Make no new key; drop the older ones that are still trusted.")
     ] = False,
+    new_root: Annotated[
+        bool,
+        typer.Option(
+            "--new-root",
+            help="Exchange the root key, or make the first one. The signing key stays, unless --drop-old says no.",
+        ),
+    ] = False,
     root_key: Annotated[
         Path | None,
         typer.Option("--root-key", help="The root key's file, where one was made.", show_default="publisher-root.key"),
     ] = None,
     root_passphrase_file: RootPassphraseFile = None,
+    new_root_passphrase_file: NewRootPassphraseFile = None,
     passphrase_file: PassphraseFile = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Exchange the signing key: publisher.trust leads everybody in the field to it, without a new product file."""
+    """Exchange the publisher's keys: publisher.trust leads everybody in the field to them, without a new product file.
+
+    The signing key, unless --new-root is given.
+    """
     output = Output(as_json)
-    if drop_old and finish:
-        raise typer.BadParameter("--drop-old makes a new key and --finish does not: give one of them")
+    if finish and (drop_old or new_root):
+        raise typer.BadParameter("--finish makes no new key; --drop-old and --new-root do")
+    if new_root_passphrase_file is not None and not new_root:
+        raise typer.BadParameter(
+            "there is a new root key with --new-root only", param_hint="--new-root-passphrase-file"
+        )
     home = require_present(home_of(folder))
     secret = ask_passphrase(home, passphrase_file)
     publisher = Publisher.open(home, secret, SystemClock(), SystemEntropy())
     path = root_key or root_path(home)
-    root = RootKey(path, root_passphrase(path, root_passphrase_file, os.environ, secret)) if path.exists() else None
-    if root is None and root_key is not None:
-        root = RootKey(root_key, secret)  # told as missing, by its name
-    step = Step.FINISH if finish else Step.REPLACE if drop_old else Step.ADD
-    rotation = publisher.rotate(step, secret, root)
+    root_secret = root_passphrase(path, root_passphrase_file, os.environ, secret) if path.exists() else secret
+    root = RootKey(path, root_secret) if path.exists() or root_key is not None else None  # told as missing, by its name
+    new_secret = None
+    if new_root:
+        variable = NEW_ROOT_PASSPHRASE_VARIABLE
+        new_secret = root_passphrase(
+            root_path(home), new_root_passphrase_file, os.environ, root_secret, variable=variable
+        )
+    step = Step.FINISH if finish else Step.REPLACE if drop_old else Step.KEEP if new_root else Step.ADD
+    had_root = any(key.role == "root" for key in publisher.trust.keys)
+    rotation = publisher.rotate(step, secret, root, new_secret)
+    _say_rotated(output, publisher, step, rotation)
+    if rotation.is_new_root:
+        output.say(f"Move {root_path(home).name} to a safe place outside this machine, twice.")
+        if had_root:
+            output.say("Destroy the old root key: software that has not followed yet would still believe it.")
+    elif root is not None:
+        output.say("Take the root key away again.")
+
+
+def _say_rotated(output: Output, publisher: Publisher, step: Step, rotation: Rotation) -> None:
     hosts = publisher.hosts_certified_before(SystemClock().now_s())
+    home = publisher.state_dir
     output.facts(
         {
             "version": rotation.version,
             "kid": rotation.kid,
             "kept": list(rotation.kept),
             "dropped": list(rotation.dropped),
+            "root_kid": rotation.root_kid,
+            "root_key": str(root_path(home)) if rotation.is_new_root else None,
             "trust": str(publisher.trust_path),
             "jwks": str(publisher.jwks_path),
             "hosts_to_renew": [host.host_id for host in hosts],
@@ -138,22 +174,25 @@ def rotate(
             "kid": "signing key",
             "kept": "still trusted",
             "dropped": "dropped",
+            **({"root_key": "new root key"} if rotation.is_new_root else {}),
             "trust": "for hosts",
             "jwks": "ships from now on",
         },
     )
     _say_hosts(output, step, [f"{host.customer}: {host.host_id}" for host in hosts])
+    again = "ship with" if step is Step.KEEP else "are signed anew, and ship with"
     output.say(
         f"Hosts take {publisher.trust_path.name} from `quorate publisher serve`; give the file to those that are not "
-        "online. Software shipped earlier follows through it; the product files here are signed anew, and ship with "
-        f"publisher.jwks.\nBack up {home} again: an older backup holds the old key."
+        f"online. Software shipped earlier follows through it; the product files here {again} publisher.jwks.\n"
+        f"Back up {home} again: an older backup holds the old keys."
     )
-    if root is not None:
-        output.say("Take the root key away again.")
 
 
 def _say_hosts(output: Output, step: Step, hosts: list[str]) -> None:
     """What happens to the certificates that an older key signed."""
+    if step is Step.KEEP:
+        output.say("The signing key stayed, so the certificates of all hosts stay good.")
+        return
     if not hosts:
         output.say("No host has a certificate of an older key.")
         return

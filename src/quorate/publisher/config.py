@@ -9,10 +9,18 @@ from pathlib import Path
 from quorate.errors import FileAccessError, PassphraseMissingError
 from quorate.publisher.files import check_private, read_bounded
 
-__all__ = ["PASSPHRASE_VARIABLE", "ROOT_PASSPHRASE_VARIABLE", "passphrase", "root_passphrase", "state_dir"]
+__all__ = [
+    "NEW_ROOT_PASSPHRASE_VARIABLE",
+    "PASSPHRASE_VARIABLE",
+    "ROOT_PASSPHRASE_VARIABLE",
+    "passphrase",
+    "root_passphrase",
+    "state_dir",
+]
 
 PASSPHRASE_VARIABLE = "QUORATE_PASSPHRASE"  # noqa: S105 - the variable's name, not its content
 ROOT_PASSPHRASE_VARIABLE = "QUORATE_ROOT_PASSPHRASE"  # noqa: S105 - the variable's name, not its content
+NEW_ROOT_PASSPHRASE_VARIABLE = "QUORATE_NEW_ROOT_PASSPHRASE"  # noqa: S105 - the variable's name, not its content
 _PASSPHRASE_BYTES_MAX = 4096  # a line that a person or a secret store wrote
 
 
@@ -68,15 +76,21 @@ def passphrase(
     return typed
 
 
-def root_passphrase(key_path: Path, file: Path | None, environ: Mapping[str, str], otherwise: str) -> str:
-    """The passphrase of the root key: from `file`, else from QUORATE_ROOT_PASSPHRASE, else the publisher's own.
+def root_passphrase(
+    key_path: Path,
+    file: Path | None,
+    environ: Mapping[str, str],
+    otherwise: str,
+    variable: str = ROOT_PASSPHRASE_VARIABLE,
+) -> str:
+    """The passphrase of a root key: from `file`, else from `variable`, else `otherwise`.
 
     Errors as `passphrase`.
     """
     if file is not None:
         return _required(_first_line(file), key_path, f"the first line of {file} is empty")
-    if ROOT_PASSPHRASE_VARIABLE in environ:
-        return _required(environ[ROOT_PASSPHRASE_VARIABLE], key_path, f"{ROOT_PASSPHRASE_VARIABLE} is empty")
+    if variable in environ:
+        return _required(environ[variable], key_path, f"{variable} is empty")
     return otherwise
 
 

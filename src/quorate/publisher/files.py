@@ -9,7 +9,15 @@ from pathlib import Path
 
 from quorate.errors import FileAccessError, FilePermissionsError, OutputExistsError
 
-__all__ = ["check_private", "make_private_folder", "read_bounded", "write_new", "write_output", "write_whole"]
+__all__ = [
+    "check_private",
+    "make_private_folder",
+    "read_bounded",
+    "sync_folder",
+    "write_new",
+    "write_output",
+    "write_whole",
+]
 
 FOLDER_MODE, SECRET_MODE, PUBLIC_MODE = 0o700, 0o600, 0o644
 
@@ -74,7 +82,7 @@ def write_whole(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> Path:
         except OSError:
             temporary.unlink()
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as fault:
         raise _access(path, fault) from None
     return path
@@ -93,7 +101,7 @@ def write_new(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> Path:
             os.link(temporary, path)  # the one call that names a finished file and never replaces another
         finally:
             temporary.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise OutputExistsError(path=path) from None
     except OSError as fault:
@@ -131,7 +139,8 @@ def _written_aside(path: Path, data: bytes, mode: int) -> Path:
     return Path(name)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was named or renamed in a folder outlive a power cut. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

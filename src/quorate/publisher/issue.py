@@ -231,14 +231,17 @@ class Publisher(Book):
         self._publish(outcome.token)
         return outcome
 
-    def rotate(self, step: Step, passphrase: str, root: RootKey | None = None) -> Rotation:
-        """Exchange the signing key; products and revocation list are signed again by the new one.
+    def rotate(
+        self, step: Step, passphrase: str, root: RootKey | None = None, new_root_passphrase: str | None = None
+    ) -> Rotation:
+        """Exchange the signing key, the root key, or both; products and revocation list are signed again by the newest.
 
-        Errors as `rotation.exchange`.
+        Arguments and errors as `rotation.exchange`.
         """
         with self.ledger.alone():
             vault = open_vault(self.state_dir, passphrase)  # as it is now: another process may have exchanged it
-            rotation = exchange(self.state_dir, vault, step, passphrase, root, self._clock.now_s(), self._entropy)
+            now_s, entropy = self._clock.now_s(), self._entropy
+            rotation = exchange(self.state_dir, vault, step, passphrase, root, now_s, entropy, new_root_passphrase)
             self._vault = open_vault(self.state_dir, passphrase)
         self._look_up()
         self._settle()
