@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from quorate.core.policy import DAY_S
-from quorate.host.store.housekeeping import sweep_step, trim_events_step
+from quorate.host.store.housekeeping import Retention, sweep_step, trim_events_step
 from quorate.host.store.store import Store
-from tests.store.world import CLIENT, arrived, product
+from tests.store.world import CLIENT, SIGNER, arrived, product
 from tests.support.clocks import START_S
 from tests.support.documents import cmid_of, nonce_of
 
@@ -25,7 +25,7 @@ def main(path: Path, first: int, size: int) -> None:
         sys.stdout.flush()
         if batch % 10 == 0:
             sweep_step(store.database, None, START_S, {}, 30 * DAY_S)
-            trim_events_step(store.database, START_S, DAY_S, 500)
+            trim_events_step(store.database, START_S, Retention(DAY_S, 500, 2**40), SIGNER)
 
 
 if __name__ == "__main__":

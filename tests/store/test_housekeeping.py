@@ -8,10 +8,11 @@ from sqlalchemy import event as sqlalchemy_event
 from quorate.core.policy import DAY_S
 from quorate.host.store import housekeeping
 from quorate.host.store.batch import Key
-from quorate.host.store.housekeeping import sweep_step, trim_events_step
-from tests.store.world import CLIENT, Site, arrived, product
+from quorate.host.store.housekeeping import Retention, sweep_step, trim_events_step
+from tests.store.world import CLIENT, SIGNER, Site, arrived, product
 from tests.support.documents import cmid_of, nonce_of
 
+HUGE = 2**40
 WINDOWS_S = {"acme": 30 * DAY_S}
 
 
@@ -101,12 +102,13 @@ def test_each_group_has_its_own_window_and_products_that_are_gone_have_the_other
 
 def test_an_empty_store_is_swept_at_once(site: Site) -> None:
     assert sweep(site) == 1
-    assert trim_events_step(site.store.database, site.clock.now_s(), DAY_S, 10) is False
+    assert trim_events_step(site.store.database, site.clock.now_s(), Retention(DAY_S, 10, HUGE), SIGNER) is False
 
 
-def trim(site: Site, age_max_s: int, number_max: int) -> int:
+def trim(site: Site, age_max_s: int, number_max: int, bytes_max: int = HUGE) -> int:
+    kept = Retention(age_max_s, number_max, bytes_max)
     for steps in range(1, 1000):
-        if not trim_events_step(site.store.database, site.clock.now_s(), age_max_s, number_max):
+        if not trim_events_step(site.store.database, site.clock.now_s(), kept, SIGNER):
             return steps
     raise AssertionError("trimming does not end")
 
@@ -131,6 +133,30 @@ def test_events_are_trimmed_by_number(site: Site, monkeypatch: pytest.MonkeyPatc
     assert trim(site, DAY_S, 20) >= 5
     assert kept(site) == list(range(31, 51))
     assert trim(site, DAY_S, 20) == 1
+
+
+def test_events_are_trimmed_by_size(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(housekeeping, "STEP_EVENTS", 7)
+    site.ask_all(range(50))
+    with site.store.database.reading() as connection:
+        sizes = connection.exec_driver_sql("SELECT length(data) + 96 FROM events ORDER BY id").scalars().all()
+    room = sum(sizes[20:])
+    assert trim(site, DAY_S, 1000, room) >= 3
+    assert kept(site) == list(range(21, 51))
+    assert trim(site, DAY_S, 1000, room) == 1
+    assert trim(site, DAY_S, 1000, room - 1) == 1
+    assert kept(site) == list(range(22, 51))
+
+
+def test_the_size_that_is_counted_is_the_size_on_disk(site: Site) -> None:
+    def pages() -> int:
+        with site.store.database.reading() as connection:
+            return int(connection.exec_driver_sql("SELECT sum(pgsize) FROM dbstat WHERE name = 'events'").scalar_one())
+
+    site.ask_all(range(5000))
+    with site.store.database.reading() as connection:
+        counted = connection.exec_driver_sql("SELECT max(upto_bytes) FROM events").scalar_one()
+    assert 0.8 < counted / pages() < 1.05
 
 
 def test_the_newest_event_stays_so_that_no_number_is_given_twice(site: Site) -> None:

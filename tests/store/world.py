@@ -6,16 +6,19 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from quorate.core.checkpoint import CheckpointSigner
 from quorate.core.decision import Asked, Decided, refuse_unheard
 from quorate.core.documents import Edition, ProductFile
+from quorate.core.keys import SigningKey
 from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import PROFILES, MachineClass, Policy
 from quorate.host.store.store import BATCH_MAX, Arrived, Store
 from tests.support.clocks import START_S, ManualClock
 from tests.support.documents import cmid_of, nonce_of
 
-__all__ = ["CLIENT", "EPHEMERAL", "SERVER", "Site", "arrived", "product"]
+__all__ = ["CLIENT", "EPHEMERAL", "SERVER", "SIGNER", "Site", "arrived", "product"]
 
+SIGNER = CheckpointSigner("5a3c2f6e-0d1b-4c8a-9e7f-112233445566", SigningKey.from_seed(bytes(range(32))))
 SERVER, CLIENT, EPHEMERAL = MachineClass.SERVER, MachineClass.CLIENT, MachineClass.EPHEMERAL
 
 

@@ -185,7 +185,7 @@ class HostServer:
     ) -> None:
         assert self._loop is not None, "run() sets it"  # noqa: S101  (our own mistake only)
         administration, limits = self.administration, self._limits
-        chores = StoreChores(store, self._clock, credentials.products, settings)
+        chores = StoreChores(store, self._clock, credentials, settings)
         self.metrics = metrics = HostMetrics(
             lambda: writer.waiting, administration.group_counts, self._expires_s, administration.published
         )

@@ -219,7 +219,7 @@ class SimHost:
             renewal_interval_min=self.plan.renewal_interval_min,
             event_days=EVENT_DAYS,
         )
-        chores = StoreChores(store, self.clock, self._credentials.products, settings)
+        chores = StoreChores(store, self.clock, self._credentials, settings)
         self._writer = AnswerWriter(store, self.clock, Limits(), chores, _Silent())
         self._service = ActivationService(store, self._writer, self.clock, Limits(), self._credentials, settings)
 

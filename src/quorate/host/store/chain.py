@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, insert, select
 
 from quorate.core.eventchain import Link, begin, follow
-from quorate.core.events import CmidForked, HostEvent, RequestHandled
+from quorate.core.events import HostEvent
 from quorate.core.messages import encode
 from quorate.host.store.batch import cmid_bytes
 from quorate.host.store.schema import event_log, events
@@ -58,5 +58,6 @@ def log_of(connection: Connection) -> bytes:
 
 
 def _columns(event: HostEvent) -> tuple[Any, ...]:
-    cmid = cmid_bytes(event.cmid) if isinstance(event, RequestHandled | CmidForked) else None
-    return event.time_s, event.__struct_config__.tag, event.code, cmid
+    """What the event's JSON says, once more: for searching. `verify` holds them to it."""
+    cmid: str | None = getattr(event, "cmid", None)
+    return event.time_s, event.__struct_config__.tag, event.code, None if cmid is None else cmid_bytes(cmid)

@@ -9,16 +9,21 @@ thread, between batches.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, select, tuple_
+from sqlalchemy import and_, bindparam, delete, func, select, tuple_
 
+from quorate.core.checkpoint import CheckpointSigner
 from quorate.core.count import is_in_window
+from quorate.core.eventchain import EVENT_OVERHEAD
 from quorate.host.store.batch import Key
+from quorate.host.store.chain import head_of
+from quorate.host.store.checkpoints import mark_removal
 from quorate.host.store.database import Database
 from quorate.host.store.schema import cmid_records, events
 
-__all__ = ["sweep_step", "trim_events_step"]
+__all__ = ["Retention", "sweep_step", "trim_events_step"]
 
 STEP_KEYS: Final = 4000  # looked at in one step
 STEP_REMOVALS: Final = 200  # removed in one step: each is a few random pages of the log
@@ -66,10 +71,20 @@ def sweep_step(
     return last if seen == STEP_KEYS or len(lapsed) == STEP_REMOVALS else None
 
 
-def trim_events_step(database: Database, now_s: int, age_max_s: int, number_max: int) -> bool:
-    """Remove some of the oldest events: older than `age_max_s`, or more than the newest `number_max`.
+@dataclass(frozen=True)
+class Retention:
+    """How much of the event log is kept: nothing older than so long, at most so many events, at most so many bytes."""
 
-    The newest event always stays, so that numbers are never given twice.
+    age_max_s: int
+    number_max: int
+    bytes_max: int
+
+
+def trim_events_step(database: Database, now_s: int, kept: Retention, signer: CheckpointSigner) -> bool:
+    """Remove some of the oldest events: those that `kept` has no room for.
+
+    The newest event always stays, so that numbers are never given twice. A signed checkpoint takes the place of what
+    is removed, in the same transaction.
 
     Returns:
         Whether there is more to trim.
@@ -78,15 +93,19 @@ def trim_events_step(database: Database, now_s: int, age_max_s: int, number_max:
         StoreUnavailableError: nothing was removed.
     """
     with database.reading() as connection:
-        oldest, newest = connection.execute(select(func.min(events.c.id), func.max(events.c.id))).one()
+        oldest = connection.execute(select(func.min(events.c.id))).scalar()
         if oldest is None:
             return False
+        newest, _, upto_bytes = head_of(connection)
         end = min(oldest + STEP_EVENTS, newest)  # this id stays, and all after it
-        young = select(events.c.id).where(events.c.id < end, events.c.time_s > now_s - age_max_s)
-        first_young = connection.execute(young.order_by(events.c.id).limit(1)).scalar()
-    keep_from = min(end, max(end if first_young is None else first_young, newest - number_max + 1))
+        before_bytes = events.c.upto_bytes - func.length(events.c.data) - EVENT_OVERHEAD
+        is_good = and_(events.c.time_s > now_s - kept.age_max_s, before_bytes >= upto_bytes - kept.bytes_max)
+        good = select(events.c.id).where(events.c.id < end, is_good).order_by(events.c.id).limit(1)
+        first_good = connection.execute(good).scalar()
+    keep_from = min(end, max(end if first_good is None else first_good, newest - kept.number_max + 1))
     if keep_from <= oldest:
         return False
     with database.writing() as connection:
+        mark_removal(connection, signer, keep_from, now_s)
         connection.execute(delete(events).where(events.c.id < keep_from))
     return bool(keep_from == end < newest)
