@@ -17,6 +17,7 @@ import pytest
 from quorate.cli import main
 from quorate.core.documents import HOST_CERTIFICATE, PRODUCT, VerifyKeys, read
 from quorate.core.ids import ProductKey
+from quorate.core.succession import TrustState
 from tests.publisher.world import PASSPHRASE, SOURCE, AskingHost, write_source
 
 
@@ -60,7 +61,7 @@ class Terminal:
         return ended
 
     def keys(self) -> VerifyKeys:
-        return VerifyKeys.parse((self.state / "publisher.jwks").read_bytes())
+        return TrustState.shipped((self.state / "publisher.jwks").read_bytes()).for_issuing()
 
 
 @pytest.fixture

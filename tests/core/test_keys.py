@@ -15,22 +15,19 @@ from joserfc.jwk import OKPKey
 from quorate.core.documents import (
     Jwk,
     SigningKey,
-    VerifyKeys,
 )
 from quorate.core.ids import b64url
+from quorate.core.succession import TrustState
+from quorate.core.trust import Anchor
 from quorate.errors import MalformedError
-from tests.support.documents import jwks_of, signing_key
+from tests.support.documents import World, jwks_of, signing_key
 from tests.support.forgery import ATTACKER
 
 KEY = signing_key(1)
 
 
 def test_keys_are_known_by_their_thumbprint() -> None:
-    assert set(VerifyKeys.parse(jwks_of(KEY, ATTACKER)).by_kid) == {KEY.kid, ATTACKER.kid}
-
-
-def test_a_key_that_stands_twice_is_one_key() -> None:
-    assert len(VerifyKeys.parse(jwks_of(KEY, KEY)).by_kid) == 1
+    assert set(TrustState.shipped(jwks_of(KEY, ATTACKER)).for_issuing().by_kid) == {KEY.kid, ATTACKER.kid}
 
 
 def test_a_signing_key_shows_its_public_half_only() -> None:
@@ -70,13 +67,23 @@ BAD_SETS = {
     "padding": jwks_with(x=PUBLIC["x"] + "="),
     "a number": jwks_with(x=1),
     "operations": jwks_with(key_ops=["verify"]),
+    "a key twice": jwks_of(KEY, KEY),
+    "a key twice, in two roles": json.dumps({"keys": [PUBLIC | {"role": "root"}, PUBLIC]}).encode(),
+    "root keys alone": jwks_with(role="root"),
+    "issuing keys alone": jwks_with(role="issuing"),
+    "a role that is none": jwks_with(role="admin"),
+    "version 0": json.dumps({"keys": [PUBLIC], "version": 0}).encode(),
+    "version 1001": json.dumps({"keys": [PUBLIC], "version": 1001}).encode(),
+    "a version that is true": json.dumps({"keys": [PUBLIC], "version": True}).encode(),
 }
 
 
 @pytest.mark.parametrize("data", list(BAD_SETS.values()), ids=list(BAD_SETS))
 def test_a_key_set_that_is_not_exactly_public_ed25519_keys_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError):
-        VerifyKeys.parse(data)
+        TrustState.shipped(data)
+    with pytest.raises(MalformedError):  # as a client and a host load it, with the product file beside it
+        Anchor.load(World().product_token, data)
 
 
 def test_a_key_has_one_spelling() -> None:
@@ -84,13 +91,13 @@ def test_a_key_has_one_spelling() -> None:
     bent = PUBLIC["x"][:-1] + alphabet[alphabet.index(PUBLIC["x"][-1]) | 1]
     assert bent != PUBLIC["x"]
     with pytest.raises(MalformedError, match="canonical"):
-        VerifyKeys.parse(jwks_with(x=bent, kid=None))
+        TrustState.shipped(jwks_with(x=bent, kid=None))
 
 
 @given(st.binary(max_size=300))
 def test_whatever_the_bytes_a_key_set_is_read_or_malformed(data: bytes) -> None:
     with pytest.raises(MalformedError):
-        VerifyKeys.parse(data)
+        TrustState.shipped(data)
 
 
 # The points of small order, worked out here independently: (x, y) on -x² + y² = 1 + d x² y² over the field of 2^255-19.

@@ -23,6 +23,7 @@ from quorate.core.succession import (
     follow_chain,
     read_issued,
 )
+from quorate.core.trust import Anchor
 from quorate.errors import (
     BadSignatureError,
     KeyRoleError,
@@ -142,8 +143,8 @@ def test_a_root_key_signs_nothing_but_the_next_set() -> None:
     world = World(publisher_key=ROOT)
     with pytest.raises(KeyRoleError):
         read_issued(HOST_CERTIFICATE, world.certificate_token(), ROOTED)
-    with pytest.raises(UnknownPublisherError):  # so it is for whoever knows nothing of roles
-        read(PRODUCT, world.product_token, VerifyKeys.parse(encode(ROOTED.jwks())))
+    with pytest.raises(UnknownPublisherError):
+        Anchor.load(world.product_token, encode(ROOTED.jwks()))
     assert read_issued(HOST_CERTIFICATE, World(publisher_key=K1).certificate_token(), ROOTED).customer == "Contoso"
 
 

@@ -15,12 +15,12 @@ from quorate.core.documents import (
     PRODUCT,
     HostCertificate,
     SigningKey,
-    VerifyKeys,
     read,
     sign,
 )
 from quorate.core.ids import ProductKey
 from quorate.core.policy import DAY_S
+from quorate.core.succession import TrustState
 from quorate.core.trust import Anchor, check_certificate
 from quorate.errors import (
     BadSignatureError,
@@ -328,7 +328,7 @@ def test_a_publisher_opened_again_knows_everything(publisher: Publisher, clock: 
     again = Publisher.open(tmp_path / "publisher", PASSPHRASE, clock, SeededEntropy(8))
     assert again.name == "Acme Software"
     assert again.confirm(request) == token
-    assert VerifyKeys.parse(again.jwks_path.read_bytes()).by_kid.keys() == publisher.verify_keys.by_kid.keys()
+    assert TrustState.shipped(again.jwks_path.read_bytes()) == publisher.trust
 
 
 def test_looking_needs_no_passphrase_but_signing_does(publisher: Publisher, clock: ManualClock, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from quorate.errors import (
     StateMissingError,
 )
 from quorate.publisher import files
-from quorate.publisher.keysets import jwks_path, read_public
+from quorate.publisher.keysets import jwks_path
 from quorate.publisher.vault import create_vault, key_path, open_vault
 from tests.publisher.world import PASSPHRASE
 from tests.support.clocks import SeededEntropy
@@ -148,7 +148,7 @@ def test_public_keys_of_another_publisher_are_not_taken_for_ours(folder: Path, t
         open_vault(folder, PASSPHRASE)
     jwks_path(folder).write_text("{}")
     with pytest.raises(MalformedError):
-        read_public(folder)
+        open_vault(folder, PASSPHRASE)
 
 
 def test_the_vault_never_shows_its_secret(folder: Path) -> None:

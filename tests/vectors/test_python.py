@@ -13,7 +13,6 @@ import pytest
 from quorate.core.armor import dearmored
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, DocumentKind, read, read_host_request
 from quorate.core.ids import ProductKey, b64url, key_proof, link_of
-from quorate.core.keys import VerifyKeys
 from quorate.core.lease import LEASE, REFUSAL, Lease
 from quorate.core.messages import (
     ANSWER_BYTES_MAX,
@@ -86,7 +85,7 @@ def do_text(given: Given) -> Outcome:
 def do_document(given: Given) -> Outcome:
     if given["typ"] == HOST_REQUEST.typ:
         return {"claims": plain(read_host_request(given["token"]))}
-    keys = VerifyKeys.parse(json.dumps(given["keys"]).encode())
+    keys = state_of(given).for_issuing()
     return {"claims": plain(read(KINDS[given["typ"]], given["token"], keys))}
 
 

@@ -13,7 +13,6 @@ from joserfc.jwk import OKPKey
 from msgspec import Meta
 
 from quorate.core.ids import b64url, unb64url
-from quorate.core.messages import decode_strict
 from quorate.errors import MalformedError
 
 __all__ = ["ALGORITHM", "Jwk", "JwkSet", "PublisherJwk", "SigningKey", "VerifyKeys"]
@@ -78,16 +77,6 @@ class VerifyKeys:
     def of(cls, jwks: Iterable[Jwk]) -> VerifyKeys:
         keys = [jwk.key() for jwk in jwks]
         return cls({key.thumbprint(): key for key in keys})
-
-    @classmethod
-    def parse(cls, data: bytes) -> VerifyKeys:
-        """The keys of a JWK Set (RFC 7517) such as `publisher.jwks` that sign documents: all but root keys.
-
-        Raises:
-            MalformedError: anything else, a private key included.
-        """
-        keys = decode_strict(msgspec.json.Decoder(JwkSet), data, "the JWK Set").keys
-        return cls.of(key for key in keys if key.role != "root")
 
 
 @dataclass(frozen=True, repr=False)

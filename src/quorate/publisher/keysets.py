@@ -13,13 +13,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from quorate.core.keys import Jwk, PublisherJwk, VerifyKeys
+from quorate.core.keys import Jwk, PublisherJwk
 from quorate.core.messages import encode
 from quorate.core.succession import CHAIN_BYTES_MAX, TrustState, chain_of, follow_chain
 from quorate.errors import MalformedError
 from quorate.publisher.files import read_bounded, write_whole
 
-__all__ = ["KeySets", "Role", "jwks_path", "read_public", "trust_path", "with_role"]
+__all__ = ["KeySets", "Role", "jwks_path", "trust_path", "with_role"]
 
 Role = Literal["root", "issuing"] | None
 
@@ -39,15 +39,6 @@ def trust_path(folder: Path) -> Path:
 def with_role(key: Jwk, role: Role) -> PublisherJwk:
     """A public key as it stands in the publisher's set."""
     return PublisherJwk(**{**msgspec.structs.asdict(key), "role": role})
-
-
-def read_public(folder: Path) -> VerifyKeys:
-    """The publisher's public keys that sign documents, as they ship.
-
-    Raises:
-        FileAccessError, MalformedError: `publisher.jwks` cannot be read, or is damaged.
-    """
-    return VerifyKeys.parse(read_bounded(jwks_path(folder), _JWKS_BYTES_MAX))
 
 
 class KeySets:
