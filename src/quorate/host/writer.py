@@ -70,6 +70,14 @@ class Chore(Protocol):
         """
         ...
 
+    def finish(self) -> None:
+        """Called once, when all is written and nothing more will be.
+
+        Raises:
+            StoreUnavailableError
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
