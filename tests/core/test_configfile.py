@@ -84,7 +84,8 @@ def test_an_unknown_name_is_told_the_nearest() -> None:
     for name in ("renewl-interval", "renewal_interval", "Renewal-Interval", "renewal.interval", '"renewal-intervall"'):
         flaw = only(f"\n{name} = 5\n")
         assert (flaw.line, flaw.reason) == (2, "there is no such setting")
-        assert flaw.allowed.startswith("Did you mean renewal-interval? Settings: port, ")
+        assert flaw.allowed == "Did you mean renewal-interval?"
+    assert only("kms-host = 1").allowed == "Settings: port, renewal-interval, networks, key-file."
 
 
 def test_a_name_that_stands_twice_is_told_with_both_lines() -> None:

@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from quorate.cli.client_agent import PRODUCTS_MAX, run_agents
+from quorate.cli.client_config import config_app, strict_settings
 from quorate.cli.client_discovery import show_discovery
 from quorate.cli.client_owner import hand_over, work_as_owner_of
-from quorate.cli.output import JsonFlag, Output, StateDir, exit_code
+from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir, exit_code
 from quorate.cli.service import client_install_service
 from quorate.client.client import Client
 from quorate.client.config import Settings
@@ -83,6 +84,7 @@ def init(
 def activate(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
     """Ask the KMS host now. Exit 3: it refused; 1: no answer, or none to be believed."""
     output = Output(as_json)
+    strict_settings(None, folder)
     client = _client(_found(folder, product_id))
     try:
         status = client.activate()
@@ -178,6 +180,7 @@ def discover(
     as_json: JsonFlag = False,
 ) -> None:
     """Look for KMS hosts as an attempt would, and greet each. Counts nobody, changes nothing."""
+    strict_settings(None, folder)
     show_discovery(Output(as_json), _client(_found(folder, product_id)).discover(), is_explained=explain)
 
 
@@ -189,13 +192,16 @@ def rearm(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFl
 
 
 @app.command(epilog="Example: quorate client run")
-def run(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+def run(
+    config: ConfigFile = None, folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False
+) -> None:
     """Be the agent of every product that is set up here, or of one: activate, renew when it is time to, and go on
-    until SIGTERM or Ctrl-C."""
+    until SIGTERM or Ctrl-C. SIGHUP reads the configuration again."""
     output, clock = Output(as_json), SystemClock()
+    strict_settings(config, folder)
     every = all_of(_roots(folder)) if product_id is None else []
     found = every if len(every) > 1 else [_found(folder, product_id)]
-    clients = {each.product.product: _client(each) for each in found[:PRODUCTS_MAX]}
+    clients = {each.product.product: _client(each, config=config) for each in found[:PRODUCTS_MAX]}
 
     def tell(product: str, status: Status) -> None:
         if as_json:
@@ -204,9 +210,20 @@ def run(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag
             which = f"{product}: " if len(clients) > 1 else ""
             output.say(f"{_local(clock.now_s())}  {which}{status.status.value}: {status.message}")
 
-    run_agents(clients, tell, ServiceManager(os.environ, os.getpid(), clock))
+    def reload() -> None:
+        try:
+            settings = strict_settings(config, folder)
+            for client in clients.values():
+                client.adopt(settings)
+        except QuorateError as error:
+            sys.stderr.write(f"error: {error.message}; what was read before stays in use\nhint: {error.hint}\n")
+        else:
+            output.say(f"{_local(clock.now_s())}  configuration read again")
+
+    run_agents(clients, tell, ServiceManager(os.environ, os.getpid(), clock), reload)
 
 
+app.add_typer(config_app, name="config")
 app.command("install-service", epilog="Example: quorate client install-service")(client_install_service)
 
 
@@ -218,9 +235,9 @@ def _roots(folder: Path | None) -> tuple[Path, ...]:
     return Settings.from_environment().roots() if folder is None else (folder,)
 
 
-def _client(found: Installed, edition: str | None = None) -> Client:
+def _client(found: Installed, edition: str | None = None, config: Path | None = None) -> Client:
     work_as_owner_of(found.root)
-    return Client(found.product_path, found.trust_path, edition=edition, state_dir=found.root)
+    return Client(found.product_path, found.trust_path, edition=edition, state_dir=found.root, config=config)
 
 
 def _facts(status: Status) -> dict[str, Any]:

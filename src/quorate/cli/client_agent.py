@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
@@ -36,14 +37,16 @@ class Pulses:
                 self._pulse()
 
 
-def run_agents(clients: Mapping[str, Client], tell: Tell, manager: ServiceManager) -> None:
+def run_agents(clients: Mapping[str, Client], tell: Tell, manager: ServiceManager, reload: Callable[[], None]) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
         clients: by product id.
         tell: called with the product id and the status after every attempt, by one agent at a time.
+        reload: called at SIGHUP, in this thread.
     """
     stop, pulses, telling = threading.Event(), Pulses(set(clients), manager.pulse), threading.Lock()
+    wake, hung_up = threading.Event(), threading.Event()
 
     def work(name: str, client: Client) -> None:
         def told(status: Status) -> None:
@@ -55,6 +58,15 @@ def run_agents(clients: Mapping[str, Client], tell: Tell, manager: ServiceManage
             client.run(stop, told, lambda: pulses.beat(name))
         finally:
             stop.set()
+            wake.set()
+
+    def end(*_: object) -> None:
+        stop.set()
+        wake.set()
+
+    def hang_up(*_: object) -> None:
+        hung_up.set()
+        wake.set()
 
     # Attempts run beside the main thread: a signal must not wait for a host that is silent for 15 seconds.
     agents = [
@@ -62,11 +74,21 @@ def run_agents(clients: Mapping[str, Client], tell: Tell, manager: ServiceManage
         for each in list(clients.items())[:PRODUCTS_MAX]
     ]
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
+    if hasattr(signal, "SIGHUP") and not os.isatty(0):  # on a terminal it says that the terminal is gone
+        signal.signal(signal.SIGHUP, hang_up)
     for agent in agents:
         agent.start()
-    manager.ready(f"keeps {', '.join(clients)} activated")
-    stop.wait()
+    standing = f"keeps {', '.join(clients)} activated"
+    manager.ready(standing)
+    while not stop.is_set():  # bounded by `stop`: this is what runs for years
+        wake.wait()
+        wake.clear()
+        if hung_up.is_set() and not stop.is_set():
+            hung_up.clear()
+            manager.reloading()
+            reload()
+            manager.ready(standing)
     manager.stopping()
     for agent in agents:
         agent.join(END_S / len(agents))

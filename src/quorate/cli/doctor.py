@@ -19,7 +19,7 @@ from quorate.client.checkup import ClientCheckup
 from quorate.client.config import Settings
 from quorate.client.installed import Installed
 from quorate.clock import SystemClock, SystemEntropy
-from quorate.core.checkup import Check, Level, cause_of
+from quorate.core.checkup import Check, Level, cause_of, failed
 from quorate.errors import AccessDeniedError, NotKnownError, StateMissingError
 
 __all__ = ["command"]
@@ -87,8 +87,10 @@ def _host_checks(here: Here) -> list[Check]:
 
 def _client_checks(product: Installed) -> list[Check]:
     work_as_owner_of(product.root)
-    checkup = ClientCheckup(product, Settings.from_environment(), SystemClock(), SystemEntropy())
-    return checkup.run()
+    settings = Settings.from_environment(folder=product.root)
+    checkup = ClientCheckup(product, settings, SystemClock(), SystemEntropy())
+    told = [] if settings.fault is None else [failed("config", settings.fault, Level.WARN)]
+    return [*told, *checkup.run()]
 
 
 def _products(here: Here, product_id: str | None) -> list[Installed]:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from quorate.errors import QuorateError, RefusedError
 
-__all__ = ["JsonFlag", "Output", "StateDir", "exit_code", "report"]
+__all__ = ["ConfigFile", "JsonFlag", "Output", "StateDir", "exit_code", "report"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object (lists: one per line) on stdout.")]
 StateDir = Annotated[
@@ -30,6 +30,16 @@ StateDir = Annotated[
 
 EXIT_FAILED, EXIT_REFUSED = 1, 3
 PIPE_WIDTH = 1000
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="QUORATE_CONFIG",
+        help="Configuration file.",
+        metavar="FILE",
+        show_default="ROLE.toml in /etc/quorate as root, else in ~/.config/quorate",
+    ),
+]
 
 
 class Output:

@@ -10,6 +10,7 @@ client.start()                      # renews in the background
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,8 @@ from quorate.errors import FileAccessError, StateInUseError, UninstalledError
 
 __all__ = ["Client"]
 
+_log = logging.getLogger("quorate.client")
+
 
 class Client:
     """One product on this machine.
@@ -48,6 +51,8 @@ class Client:
         trust: path of the publisher's `publisher.jwks`.
         edition: which edition this is; default: the one this machine was set up with, else the first in the file.
         state_dir: folder of all products' state; default: `QUORATE_STATE_DIR`, else where the platform has it.
+        config: the configuration file; default: `QUORATE_CONFIG`, else the platform's `client.toml`, if it is there.
+            A mistake in it is logged, and the rest of it used.
         clock, entropy, machine, transport, network: this machine's own unless given (tests, simulations).
 
     Several objects and processes may share one state: attempts are made by one of them at a time.
@@ -66,13 +71,18 @@ class Client:
         *,
         edition: str | None = None,
         state_dir: str | Path | None = None,
+        config: str | Path | None = None,
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         machine: Machine | None = None,
         transport: TransportSettings | None = None,
         network: Network | None = None,
     ) -> None:
-        settings = Settings.from_environment()
+        settings = Settings.from_environment(
+            config=None if config is None else Path(config), folder=None if state_dir is None else Path(state_dir)
+        )
+        if settings.fault is not None:
+            _log.warning("%s: left out. %s", settings.fault.message, settings.fault.hint)
         self._anchor = load_anchor(Path(product), Path(trust))
         if edition is not None:
             self._anchor.edition(edition)
@@ -258,6 +268,16 @@ class Client:
         if is_on:
             check_installed()
         return self._change(lambda state, _: state.with_mdns(is_on))
+
+    def adopt(self, settings: Settings) -> None:
+        """Look for hosts and connect as these say, from the next attempt on.
+
+        Raises:
+            InvalidSettingError, FileAccessError: nothing has changed.
+        """
+        self._transport.adopt(settings.transport)
+        self._network = settings.network
+        self._driver.adopt(settings.network)
 
     def discover(self) -> Discovery:
         """Look for KMS hosts as an attempt would, say hello to each, and tell every step.

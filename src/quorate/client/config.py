@@ -1,7 +1,10 @@
 """Where a client's state lives and how it connects: the only file of the client that reads the environment.
 
+What `client.toml` says (`configfile`) is below what a variable says.
+
 | variable | meaning |
 |---|---|
+| `QUORATE_CONFIG` | the configuration file, instead of the platform's |
 | `QUORATE_STATE_DIR` | folder of all clients' state; one folder per product below it |
 | `QUORATE_HTTPS` | `1`: speak HTTPS to the KMS host (an answer carries its own proof, so HTTP is the default) |
 | `QUORATE_CA_FILE` | PEM file of the authorities to believe, with HTTPS; default: the system's |
@@ -17,14 +20,25 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from quorate.client.configfile import FILE_SETTINGS, config_paths, read_config
 from quorate.client.discovery.network import Network, name_server_at
-from quorate.client.transport import TransportSettings
-from quorate.errors import InvalidSettingError
+from quorate.client.transport import Transport, TransportSettings
+from quorate.core.configfile import FileSetting
+from quorate.errors import FileAccessError, InvalidSettingError, QuorateError
 
 __all__ = ["Settings"]
 
 MACHINE_WIDE = Path("/var/lib/quorate/client")
+
+
+@dataclass(frozen=True)
+class Said:
+    """A typed value, and where it is said: `client.toml:3` or a variable."""
+
+    value: Any
+    where: str
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,9 @@ class Settings:
         machine_root: the folder of the whole machine, which root's agent keeps.
         user_root: the folder of this user.
         is_root: whether this process may keep the machine's folder.
+        file: the configuration file that was read, or None.
+        fault: what is wrong with it, and was left out; None when nothing is.
+        said: where each setting that was said comes from, by its name in the file.
     """
 
     state_root: Path | None
@@ -44,31 +61,50 @@ class Settings:
     is_root: bool
     transport: TransportSettings
     network: Network = field(default_factory=Network)
+    file: Path | None = None
+    fault: QuorateError | None = None
+    said: Mapping[str, Said] = field(default_factory=dict)
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """The settings of this process.
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, config: Path | None = None, folder: Path | None = None
+    ) -> Settings:
+        """The settings of this process. A mistake in the file is not raised: it is the result's `fault`.
+
+        Args:
+            config: the configuration file; None: `QUORATE_CONFIG`, else the platform's.
+            folder: of all products' state; None: `QUORATE_STATE_DIR`, else the platform's.
 
         Raises:
             InvalidSettingError: a variable has a value it cannot have.
         """
         variables = os.environ if environment is None else environment
-        given = variables.get("QUORATE_STATE_DIR")
-        ca_file = variables.get("QUORATE_CA_FILE")
-        network = Network(is_mdns=_switch(variables, "QUORATE_MDNS"))
-        if server := variables.get("QUORATE_DNS_SERVER"):
-            network = replace(network, open_resolver=name_server_at(server))
+        given = Path(variables["QUORATE_STATE_DIR"]) if variables.get("QUORATE_STATE_DIR") else None
+        is_root = sys.platform != "win32" and os.geteuid() == 0
+        user_root, machine_root = _user_root(variables), _machine_root(variables)
+        paths, is_named = config_paths(config, folder or given, user_root, machine_root, variables, is_root=is_root)
+        file, checked, fault = read_config(paths, is_named=is_named)
+        said = {name: Said(each.value, f"{file}:{each.line}") for name, each in checked.values.items()}
+        said |= _from_variables(variables)
+        values = {name: each.value for name, each in said.items()}
+        network = Network(is_mdns=values.get("mdns", False))
+        if values.get("dns-server"):
+            network = replace(network, open_resolver=name_server_at(values["dns-server"]))
+        transport = TransportSettings(
+            is_https=values.get("https", False), ca_file=values.get("ca-file"), proxy=values.get("proxy")
+        )
+        if transport.is_https and "ca-file" in checked.values and not variables.get("QUORATE_CA_FILE"):
+            transport, fault = _with_usable_authorities(transport, fault)
         return cls(
-            state_root=Path(given) if given else None,
-            machine_root=_machine_root(variables),
-            user_root=_user_root(variables),
-            is_root=sys.platform != "win32" and os.geteuid() == 0,
-            transport=TransportSettings(
-                is_https=_switch(variables, "QUORATE_HTTPS"),
-                ca_file=Path(ca_file) if ca_file else None,
-                proxy=variables.get("QUORATE_PROXY") or None,
-            ),
+            state_root=given,
+            machine_root=machine_root,
+            user_root=user_root,
+            is_root=is_root,
+            transport=transport,
             network=network,
+            file=file,
+            fault=fault,
+            said=said,
         )
 
     def root(self, product: str) -> Path:
@@ -107,10 +143,30 @@ def _user_root(variables: Mapping[str, str]) -> Path:
     return data / "quorate" / "client"
 
 
-def _switch(variables: Mapping[str, str], name: str) -> bool:
-    value = variables.get(name, "").strip().lower()
-    if value in ("1", "true", "yes", "on"):
-        return True
-    if value in ("", "0", "false", "no", "off"):
-        return False
-    raise InvalidSettingError(name=name, reason=f"{value!r} is neither yes nor no", allowed="1 or 0")
+def _from_variables(variables: Mapping[str, str]) -> dict[str, Said]:
+    """What variables say, an empty one nothing."""
+    found = {}
+    for name, setting in FILE_SETTINGS.items():
+        text = variables.get(setting.variable)
+        if text:
+            found[name] = Said(_parsed(setting, text), setting.variable)
+    return found
+
+
+def _parsed(setting: FileSetting, text: str) -> Any:
+    try:
+        return setting.parse(text)
+    except ValueError as fault:
+        allowed = "1 or 0" if setting.is_switch else f"Allowed: {setting.allowed}."
+        raise InvalidSettingError(name=setting.variable, reason=str(fault), allowed=allowed) from None
+
+
+def _with_usable_authorities(
+    transport: TransportSettings, fault: QuorateError | None
+) -> tuple[TransportSettings, QuorateError | None]:
+    """Without authorities that cannot be read: a file that is wrong must not keep a program from its own license."""
+    try:
+        Transport(transport)
+    except FileAccessError as unreadable:
+        return replace(transport, ca_file=None), fault or unreadable
+    return transport, fault

@@ -112,6 +112,10 @@ class Driver:
         self._learner = Learner(news, transport) if accept is None and news is not None else None
         self._finder = Finder(anchor.product.service, network or Network(), clock, entropy)
 
+    def adopt(self, network: Network) -> None:
+        """Look for hosts so, from the next attempt on."""
+        self._finder = Finder(self._anchor.product.service, network, self._clock, self._entropy)
+
     def attempt_now(self) -> QuorateError | None:
         """Ask, whenever it is due. Why it did not go well, or None.
 

@@ -41,7 +41,7 @@ from quorate.errors import (
     MalformedError,
 )
 
-__all__ = ["Transport", "TransportSettings", "clean", "read_answer"]
+__all__ = ["Transport", "TransportSettings", "clean", "proxy_at", "read_answer"]
 
 ACTIVATE, DESCRIBE, PROBE, TRUST, REVOCATIONS = "/v1/activate", "/v1/host", "/v1/probe", "/v1/trust", "/v1/revocations"
 NEWS_S = 6.0  # for each of the publisher's documents: two of them follow on an answer, within an attempt's minute
@@ -71,9 +71,13 @@ class Transport:
     """
 
     def __init__(self, settings: TransportSettings | None = None) -> None:
-        self._settings = settings or TransportSettings()
-        self._proxy = None if self._settings.proxy is None else _proxy_of(self._settings.proxy)
-        self._tls = _tls(self._settings.ca_file) if self._settings.is_https else None
+        self.adopt(settings or TransportSettings())
+
+    def adopt(self, settings: TransportSettings) -> None:
+        """Connect so from the next question on; raises as the constructor, and then nothing has changed."""
+        proxy = None if settings.proxy is None else proxy_at(settings.proxy)
+        tls = _tls(settings.ca_file) if settings.is_https else None
+        self._settings, self._proxy, self._tls = settings, proxy, tls
 
     @property
     def is_proxied(self) -> bool:
@@ -306,7 +310,12 @@ def _unreachable(target: Target, reason: str) -> HostUnreachableError:
     return HostUnreachableError(tried=f"{target}: {reason}", port=target.port)
 
 
-def _proxy_of(text: str) -> Url:
+def proxy_at(text: str) -> Url:
+    """The address of a proxy.
+
+    Raises:
+        InvalidSettingError: it is none.
+    """
     try:
         url = parse_url(text)
     except HTTPError:

@@ -31,6 +31,7 @@ __all__ = [
 CONFIG_BYTES_MAX = 64 * 1024  # thirty settings and their comments are a tenth of it
 FLAWS_MAX = 100  # told at once; whoever has more has another kind of file
 _SECRET = re.compile(r"passphrase|password|passwd|secret|token|private[-_.]?key", re.IGNORECASE)
+_WHOLE_PATH = re.compile(r"/|[A-Za-z]:[\\/]")
 _QUOTES_HINT = 'Text stands in quotes, as in address = "127.0.0.1"; numbers, true and false do not.'
 
 
@@ -117,6 +118,8 @@ def check_text(data: bytes, settings: Mapping[str, FileSetting]) -> Checked:
     for each in read_statements(text):
         if isinstance(each, Broken):
             allowed = "Settings stand without tables: remove the line." if each.is_table else _QUOTES_HINT
+            known = settings.get(each.name or "")
+            allowed += f" Allowed: {known.allowed}." if known is not None else ""
             flaws.append(Flaw(each.line, each.name, each.reason, allowed, each.column))
             continue
         first = first_lines.setdefault(each.path, each.line)
@@ -168,7 +171,7 @@ def _typed(name: str, value: Any, line: int, settings: Mapping[str, FileSetting]
     if setting is None:
         return _unknown(name, line, settings)
     allowed = f"Allowed: {setting.allowed}."
-    if setting.is_file and isinstance(value, str) and value and not value.startswith("/"):
+    if setting.is_file and isinstance(value, str) and value and not _WHOLE_PATH.match(value):
         return Flaw(line, name, "it is not the whole path of a file", allowed)
     try:
         return FileValue(setting.parse(_text(value, setting)), line)
@@ -184,7 +187,8 @@ def _unknown(name: str, line: int, settings: Mapping[str, FileSetting]) -> Flaw:
         files = [each.name for each in settings.values() if each.is_file]
         into = f" Files can be named: {', '.join(files)}." if files else ""
         return Flaw(line, plain(name), "a secret does not belong in this file", f"{meant}Remove it from here.{into}")
-    return Flaw(line, plain(name), "there is no such setting", f"{meant}Settings: {', '.join(settings)}.")
+    known = f"Did you mean {near[0]}?" if near else f"Settings: {', '.join(settings)}."
+    return Flaw(line, plain(name), "there is no such setting", known)
 
 
 def _text(value: Any, setting: FileSetting) -> str:
