@@ -7,6 +7,8 @@
 | a lease never ends | core/lifecycle.py | licensed-until-expiry |
 | a refused client sleeps for a week | core/lifecycle.py | licensed-again |
 | after a rearm the old CMID stays | host/store | counted-once |
+| a soft renewal begins its time anew | host/store | no-lease-below-threshold |
+| a newcomer profits from the soft threshold | host/store | no-lease-below-threshold |
 | renewals are answered, not written | host/store | answered-is-on-disk |
 """
 
@@ -23,14 +25,15 @@ from quorate.core import lifecycle
 from quorate.core.decision import Asked, Decided
 from quorate.core.lifecycle import TRANSITIONS, Effect, Event, Life
 from quorate.core.messages import LicenseStatus
-from quorate.core.policy import DAY_S, HOUR_S, PROFILES, MachineClass, Policy, Threshold, Thresholds
+from quorate.core.policy import DAY_S, HOUR_S, PROFILES, MachineClass, Policy, SoftThreshold, Threshold, Thresholds
 from quorate.host import service
 from quorate.host.store import batch
 from quorate.sim.play import play
 from quorate.sim.scenario import Happening, HostPlan, Kind, Population, Scenario, What
 
 _BOTH = (MachineClass.SERVER, MachineClass.CLIENT)
-FIVE = Thresholds(server=Threshold(5, _BOTH), client=Threshold(5, _BOTH), ephemeral=Threshold(5, _BOTH))
+_SOFT = Threshold(5, _BOTH, SoftThreshold(4, 3 * DAY_S))
+FIVE = Thresholds(server=Threshold(5, _BOTH), client=_SOFT, ephemeral=_SOFT)
 
 
 def policy() -> Policy:
@@ -80,7 +83,7 @@ def test_without_a_mutant_no_rule_is_broken() -> None:
 
 
 def _one_too_few(patch: pytest.MonkeyPatch) -> None:
-    def decide(asked: Asked, count: int, now_s: int) -> Decided:
+    def decide(asked: Asked, count: int, now_s: int, full_s: int | None = None) -> Decided:
         minimum = asked.product.policy.thresholds.of(asked.edition.machine_class).minimum
         return Decided(None if count >= minimum - 1 else "COUNT_INSUFFICIENT", count, minimum, now_s)
 
@@ -123,12 +126,25 @@ def _renewals_unwritten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(batch.Batch, "written", written)
 
 
+def _endless_softness(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(batch.Batch, "_full_s", lambda self, request, before, presented, link: self._now_s)
+
+
+def _generous_softness(patch: pytest.MonkeyPatch) -> None:
+    def full_s(self: batch.Batch, request: Any, before: Any, presented: Any, link: Any) -> int | None:
+        return None if before is None else int(before.lease_full_s or before.lease_issued_s or before.first_heard_s)
+
+    patch.setattr(batch.Batch, "_full_s", full_s)
+
+
 MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "one too few is enough": (_one_too_few, "no-lease-below-threshold"),
     "clocks are not compared": (_any_clock, "clock-skew"),
     "a lease never ends": (_endless_lease, "licensed-until-expiry"),
     "a refused client sleeps for a week": (_sleepy_client, "licensed-again"),
     "after a rearm the old CMID stays": (_old_cmid_stays, "counted-once"),
+    "a soft renewal begins its time anew": (_endless_softness, "no-lease-below-threshold"),
+    "a newcomer profits from the soft threshold": (_generous_softness, "no-lease-below-threshold"),
     "renewals are answered, not written": (_renewals_unwritten, "answered-is-on-disk"),
 }
 

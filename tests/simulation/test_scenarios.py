@@ -56,6 +56,8 @@ def test_an_event_may_be_repeated(tmp_path: Path) -> None:
         ('[[population]]\nname = "kms1"\nkind = "pc"\n', "a name of its own"),
         ('[[population]]\nname = "x"\nkind = "desktop"\n', "Known here: server, pc, laptop, vdi, ci"),
         ("[network]\nloss_percent = 5\n", "Did you mean loss_permille?"),
+        ("[policy]\nsoft = 25\n", "Write a lower number"),
+        ('[policy]\nsoft_for = "30d"\n', "Add soft = 20"),
     ],
 )
 def test_a_mistake_is_told_with_what_is_right(tmp_path: Path, more: str, words: str) -> None:
@@ -112,3 +114,17 @@ def test_a_pool_from_a_used_image_is_one_machine() -> None:
     day = 24
     before, after = samples[21 * day].counts["kms1"][0], samples[21 * day + 12].counts["kms1"][0]
     assert after - before == 40 + 1  # 40 clean desktops with a new CMID each, and 40 used ones with one together
+
+
+def test_a_soft_threshold_keeps_renewing_for_its_time_and_activates_nobody_new() -> None:
+    result = story("soft-threshold", is_quick=False).result
+    assert result.violations == ()
+    marks = {each.kind: each for each in result.recording.milestones}
+    assert "count 23 of 25; client machines are only renewed from now on" in marks["threshold-soft"].text
+    fell_s, over_s = marks["threshold-soft"].at_s, marks["threshold-missed"].at_s
+    assert over_s - result.scenario.start_s > 60 * DAY_S
+    newcomer = [each for each in result.recording.changes if each.machine.startswith("late") and each.at_s < over_s]
+    assert [each.after for each in newcomer] == [LicenseStatus.INITIAL_GRACE]
+    between = [each for each in result.recording.samples if fell_s < each.at_s < over_s]
+    assert sum(each.leases for each in between) > 23
+    assert result.recording.statuses[LicenseStatus.LICENSED] == 25

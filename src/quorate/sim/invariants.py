@@ -3,8 +3,9 @@
 The watch keeps a second, naive book of what each database must hold: which CMIDs were heard when, and which lease was
 given last. Every answer, every accepted lease, every restart and every look at a machine is held against it.
 
-Safety: no lease below the threshold; none that the chain does not allow; no machine counted twice, none forgotten; what
-was answered is on disk after a crash; nobody is Licensed beyond the expiry. Liveness is in `sim.liveness`.
+Safety: no lease below the threshold, but for what a soft one grants; none that the chain does not allow; no machine
+counted twice, none forgotten; what was answered is on disk after a crash; nobody is Licensed beyond the expiry.
+Liveness is in `sim.liveness`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import UNSET
 
 from quorate.client.standing import Standing
 from quorate.core.ids import link_of
 from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import USABLE
 from quorate.core.messages import ActivationRequest, Answer, LicenseStatus
-from quorate.core.policy import HOUR_S, MachineClass, Policy
+from quorate.core.policy import HOUR_S, MachineClass, Policy, Threshold
 from quorate.core.trust import Anchor
 from quorate.errors import InternalFaultError, QuorateError
 from quorate.host.store.reports import PAGE_MAX
@@ -49,11 +51,14 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
+    """The last lease of a CMID; `full_s`: when the last one at the threshold was given."""
+
     nonce: str
     edition: str
     issued_s: int
     expires_s: int
     count: int
+    full_s: int
 
 
 class Book:
@@ -157,19 +162,27 @@ class Watch:
             and abs(now_s - given.issued_s) < self._policy.clock_tolerance_s
         )
         if is_again and given is not None:
-            if said.issued_s != given.issued_s or said.count != given.count or isinstance(said, Refusal):
+            is_same = isinstance(said, Lease) and (said.issued_s, said.count) == (given.issued_s, given.count)
+            if not is_same:
                 self.broken(now_s, "same-question-same-answer", f"{request.machine}: {given} became {said}")
             return
         if said.count != shown:
             self.broken(now_s, "counted-once", f"{request.machine} was told {said.count}, there are {shown}")
+        is_enough = count >= threshold.minimum
+        full_s = None if is_enough else _renewed_softly(threshold, count, given, request, now_s)
         if isinstance(said, Lease):
-            if count < threshold.minimum or said.count < threshold.minimum:
-                self.broken(now_s, "no-lease-below-threshold", f"{request.machine}: {count} of {threshold.minimum}")
+            if said.full_s != (UNSET if is_enough else full_s):  # None, where nothing is granted, is neither
+                self.broken(
+                    now_s, "no-lease-below-threshold", f"{request.machine}: {count} of {threshold.minimum}, {said}"
+                )
             if given is not None and now_s - given.issued_s < SECOND_LEASE_S:
                 self._before[request.cmid] = [*self._before.get(request.cmid, [])[-CLONES_MAX:], given]
             edition = sys.intern(request.edition)  # one text for the whole fleet
-            book.given[request.cmid] = _Given(request.nonce, edition, said.issued_s, said.expires_s, said.count)
-        elif count >= threshold.minimum:
+            given_s = now_s if is_enough or full_s is None else full_s
+            book.given[request.cmid] = _Given(
+                request.nonce, edition, said.issued_s, said.expires_s, said.count, given_s
+            )
+        elif is_enough or full_s is not None:
             self.broken(now_s, "lease-at-threshold", f"{request.machine} was refused at {count}")
 
     def _superseded(self, book: Book, request: ActivationRequest, now_s: int) -> None:
@@ -210,7 +223,9 @@ class Watch:
             self.broken(now_s, "chain", f"{machine.name} believed a lease that no host has given: {said}")
         if said.expires_s - said.issued_s > self._policy.validity_s(machine_class):
             self.broken(now_s, "chain", f"{machine.name} believed a lease that is too long: {said}")
-        if said.count < self._policy.thresholds.of(machine_class).minimum:
+        threshold = self._policy.thresholds.of(machine_class)
+        lowest = threshold.minimum if threshold.soft is UNSET or said.full_s is UNSET else threshold.soft.minimum
+        if said.count < lowest:
             self.broken(now_s, "no-lease-below-threshold", f"{machine.name} believed {said}")
         machine.lease_expires_s = said.expires_s
 
@@ -241,6 +256,19 @@ class Watch:
     def class_of(self, edition: str) -> MachineClass:
         """What machines of that edition are counted as."""
         return self._classes[edition]
+
+
+def _renewed_softly(
+    threshold: Threshold, count: int, given: _Given | None, request: ActivationRequest, now_s: int
+) -> int | None:
+    """Who holds the lease that was given last renews it by the soft threshold: since when; None for everybody else."""
+    soft = threshold.soft
+    if soft is UNSET or given is None or given.edition != request.edition:
+        return None
+    is_holder = given.nonce == request.nonce or request.link == link_of(request.cmid, given.nonce)
+    is_running = given.issued_s <= now_s < given.expires_s
+    is_in_time = 0 <= now_s - given.full_s < soft.lasts_s
+    return given.full_s if is_holder and is_running and is_in_time and count >= soft.minimum else None
 
 
 def _rows(store: Store) -> Iterable[tuple[str, int]]:

@@ -29,7 +29,7 @@ from quorate.core.ids import b64url, link_of, new_cmid, unb64url
 from quorate.core.lease import LEASE, REFUSAL, Lease, Refusal
 from quorate.core.messages import Answer
 from quorate.core.policy import DAY_S, MachineClass, Policy
-from quorate.core.trust import Anchor, Question, accept_answer, check_stored_lease, clock_skew
+from quorate.core.trust import Anchor, Question, accept_answer, check_stored_lease, clock_skew, soft_until
 from quorate.errors import AnswerMismatchError, BadSignatureError, LeaseInvalidError
 from quorate.host.keyring import Credentials
 from quorate.sim.chance import Chance
@@ -160,7 +160,7 @@ class QuickProof:
     def _check(self, lease: Lease, anchor: Anchor) -> None:
         policy = anchor.product.policy
         machine_class = anchor.edition(lease.edition).machine_class
-        if lease.count < policy.thresholds.of(machine_class).minimum:
+        if lease.count < policy.thresholds.of(machine_class).minimum and soft_until(lease, anchor) is None:
             raise LeaseInvalidError(reason="it was given below the threshold")
         if not lease.issued_s < lease.expires_s <= lease.issued_s + policy.validity_s(machine_class):
             raise LeaseInvalidError(reason="it lasts longer than an activation may")

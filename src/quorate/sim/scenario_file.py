@@ -10,7 +10,19 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S, PROFILES, MachineClass, Policy, Threshold, Thresholds
+from msgspec import UNSET, UnsetType
+
+from quorate.core.policy import (
+    DAY_S,
+    HOUR_S,
+    MINUTE_S,
+    PROFILES,
+    MachineClass,
+    Policy,
+    SoftThreshold,
+    Threshold,
+    Thresholds,
+)
 from quorate.errors import FileAccessError
 from quorate.publisher.source import Source, Table
 from quorate.sim.scenario import (
@@ -39,7 +51,10 @@ _TOP = (
     *("title", "about", "length", "seed", "start", "tick", "sweep", "signatures", "faults_end"),
     *("policy", "network", "host", "population", "event", "chapter"),
 )
-_POLICY = ("profile", "client", "server", "activation", "count_window", "initial_grace", "additional_grace")
+_POLICY = (
+    *("profile", "client", "server", "soft", "soft_for"),
+    *("activation", "count_window", "initial_grace", "additional_grace"),
+)
 _POPULATION = (
     *("name", "kind", "machines", "join", "join_over", "stay", "daily", "hours", "drift_ppm"),
     *("reset_daily", "image"),
@@ -185,10 +200,11 @@ def _policy(table: Table) -> Policy:
     policy = PROFILES[table.choice("profile", tuple(PROFILES), "windows-7")]
     known = policy.thresholds
     minimum = {name: table.integer(name, 1, 10_000, getattr(known, name).minimum) for name in ("client", "server")}
+    soft = _soft(table, minimum["client"])
     thresholds = Thresholds(
         server=Threshold(minimum["server"], known.of(MachineClass.SERVER).counts),
-        client=Threshold(minimum["client"], known.of(MachineClass.CLIENT).counts),
-        ephemeral=Threshold(minimum["client"], known.of(MachineClass.EPHEMERAL).counts),
+        client=Threshold(minimum["client"], known.of(MachineClass.CLIENT).counts, soft),
+        ephemeral=Threshold(minimum["client"], known.of(MachineClass.EPHEMERAL).counts, soft),
     )
     return Policy(
         profile=policy.profile,
@@ -198,6 +214,18 @@ def _policy(table: Table) -> Policy:
         initial_grace_s=_span(table, "initial_grace", "30d", policy.initial_grace_s),
         additional_grace_s=_span(table, "additional_grace", "30d", policy.additional_grace_s),
     )
+
+
+def _soft(table: Table, minimum: int) -> SoftThreshold | UnsetType:
+    """What activated clients need to go on renewing, and for how long; without it: nothing below the threshold."""
+    if not table.has("soft"):
+        if table.has("soft_for"):
+            raise table.error("soft_for", "has no meaning without soft", "Add soft = 20, or take the line out.")
+        return UNSET
+    soft = table.integer("soft", 1, 10_000, 20)
+    if soft >= minimum:
+        raise table.error("soft", f"is {soft}, which is not below client, {minimum}", "Write a lower number.")
+    return SoftThreshold(soft, _span(table, "soft_for", "30d", 30 * DAY_S, low_s=HOUR_S))
 
 
 def _start(top: Table) -> int:

@@ -9,7 +9,17 @@ import dataclasses
 
 import msgspec
 
-from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S, PROFILES, MachineClass, Policy, Threshold, Thresholds
+from quorate.core.policy import (
+    DAY_S,
+    HOUR_S,
+    MINUTE_S,
+    PROFILES,
+    MachineClass,
+    Policy,
+    SoftThreshold,
+    Threshold,
+    Thresholds,
+)
 from quorate.sim.chance import Chance
 from quorate.sim.scenario import Happening, HostPlan, Hours, Kind, Population, Scenario, What, Wire
 
@@ -28,7 +38,7 @@ _NETWORK_FAULTS = (What.NETWORK_DOWN, What.DNS_DARK, What.DNS_STALE, What.IMPOST
 def random_scenario(seed: int) -> Scenario:
     """Scenario number `seed`: always the same. Every fourth has real signatures."""
     chance = Chance(seed, "swarm")
-    policy = _policy(chance)
+    policy = _softened(_policy(chance), Chance(seed, "soft"))
     databases = chance.between(1, 2)
     hosts = tuple(
         HostPlan(f"kms{n}", f"db{chance.between(1, databases)}", chance.pick((30, 120, 120, 120)), 10_080)
@@ -71,6 +81,17 @@ def _policy(chance: Chance) -> Policy:
             initial_grace_s=chance.pick((1, 5, 30)) * DAY_S,
             additional_grace_s=chance.pick((1, 5, 30)) * DAY_S,
         )
+    return msgspec.structs.replace(policy, thresholds=thresholds)
+
+
+def _softened(policy: Policy, chance: Chance) -> Policy:
+    """In every other world the publisher has a soft threshold. A chance of its own: the rest of the world stays."""
+    client = policy.thresholds.client
+    if client.minimum == 1 or chance.happens(500):
+        return policy
+    soft = SoftThreshold(chance.between(1, client.minimum - 1), chance.pick((1, 5, 30)) * DAY_S)
+    softened = msgspec.structs.replace(client, soft=soft)
+    thresholds = msgspec.structs.replace(policy.thresholds, client=softened, ephemeral=softened)
     return msgspec.structs.replace(policy, thresholds=thresholds)
 
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
+from msgspec import UNSET
+
 from quorate.client.standing import Standing
 from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
-from quorate.core.messages import ActivationRequest
+from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import MachineClass
 from quorate.errors import QuorateError
 from quorate.host.writer import Outcome
@@ -93,7 +95,7 @@ class World:
         self._is_thorough = scenario.machines_max <= THOROUGH_MAX
         self._deadlines: list[tuple[int, int, SimMachine]] = []
         self._dated: set[int] = set()
-        self._was_met: dict[tuple[str, str], bool] = {}
+        self._standing: dict[tuple[str, str], str] = {}
 
     def __enter__(self) -> World:
         return self
@@ -130,7 +132,7 @@ class World:
             self.recording.host_errors[said.code] += 1
         self.recording.answered(now_s, request.machine, code, said.count)
         if code in ("ACTIVATED", "COUNT_INSUFFICIENT"):
-            self._mark_threshold(host, request.edition, isinstance(said, Lease), said.count)
+            self._mark_threshold(host, request, said)
 
     def arrived(self, machine: SimMachine) -> None:
         """A machine is there from now on."""
@@ -205,21 +207,26 @@ class World:
             host.sweep()
         self.timeline.at(self.timeline.now_s + self.scenario.sweep_s, Phase.LOOK, self._sweep)
 
-    def _mark_threshold(self, host: SimHost, edition: str, is_met: bool, count: int) -> None:
-        """A line in the story when a host begins to activate, and when it stops."""
-        key = host.plan.name, edition
-        before = self._was_met.get(key)
-        if before is is_met:
-            return
-        self._was_met[key] = is_met
-        threshold = self.scenario.policy.thresholds.of(self.watch.class_of(edition)).minimum
-        kind = edition.removeprefix("sim-")
-        if is_met:
-            text = f"{host.plan.name}: count {count} of {threshold}; {kind} machines are activated from now on"
-            self.recording.milestone(self.timeline.now_s, "threshold-met", text)
+    def _mark_threshold(self, host: SimHost, request: ActivationRequest, said: Lease | Refusal) -> None:
+        """A line in the story when a host begins to activate, when it only renews (a soft threshold), and when it
+        stops. While it only renews, the refusal of a machine that is not activated changes nothing."""
+        key = host.plan.name, request.edition
+        before = self._standing.get(key)
+        if isinstance(said, Lease):
+            now = "met" if said.full_s is UNSET else "missed" if before == "missed" else "soft"
         else:
-            text = f"{host.plan.name}: count {count} of {threshold}; {kind} machines are refused from now on"
-            self.recording.milestone(self.timeline.now_s, "threshold-missed", text)
+            now = "soft" if before == "soft" and request.status is not LicenseStatus.LICENSED else "missed"
+        if now == before:
+            return
+        self._standing[key] = now
+        threshold = self.scenario.policy.thresholds.of(self.watch.class_of(request.edition)).minimum
+        text = f"{host.plan.name}: count {said.count} of {threshold}; {request.edition.removeprefix('sim-')} machines "
+        self.recording.milestone(self.timeline.now_s, f"threshold-{now}", f"{text}{_STANDING_WORDS[now]}")
 
 
+_STANDING_WORDS = {
+    "met": "are activated from now on",
+    "soft": "are only renewed from now on, no new ones activated",
+    "missed": "are refused from now on",
+}
 _SIGNED = frozenset({"COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW", "CMID_SUPERSEDED"})
