@@ -19,6 +19,7 @@ from quorate.cli.host_firewall import firewall_command
 from quorate.cli.host_forecast import forecast_command
 from quorate.cli.host_papers import activate, request, update
 from quorate.cli.host_run import run
+from quorate.cli.host_token import token_app
 from quorate.cli.hostopen import host_paths, open_host, open_publication
 from quorate.cli.hoststatus import status_lines
 from quorate.cli.output import JsonFlag, Output, StateDir
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 
 app.add_typer(dns_app(open_publication), name="dns")
+app.add_typer(token_app(open_host), name="token")
 add_backup_commands(app)
 
 FOLLOW_EVERY_S = 1.0

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from quorate.cli.hostopen import open_host
-from quorate.host.papers import remove_key_text, uninstall_key
 
 __all__ = ["StateFolderDesk"]
 
@@ -47,7 +46,7 @@ class StateFolderDesk:
         return None if address is None else self._host.activate_online(address).expires_s
 
     def remove_key_text(self) -> bool:
-        return remove_key_text(self._host.paths)
+        return self._host.remove_key_text()
 
     def uninstall_key(self) -> None:
-        uninstall_key(self._host.paths)
+        self._host.uninstall_key()

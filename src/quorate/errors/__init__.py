@@ -11,6 +11,7 @@ fault to be mended (exit code 1). One tree, a file for each place where its erro
 
 from __future__ import annotations
 
+from quorate.errors.access import *
 from quorate.errors.administration import *
 from quorate.errors.base import *
 from quorate.errors.base import QuorateError

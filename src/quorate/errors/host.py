@@ -193,13 +193,6 @@ class MethodNotAllowedError(QuorateError):
     hint_template = "See spec/protocol.md."
 
 
-class UnauthorizedError(QuorateError):
-    code = "UNAUTHORIZED"
-    http_status = 401
-    template = "the administration token is missing or wrong"
-    hint_template = "Send `Authorization: Bearer TOKEN` with the token in {path}."
-
-
 class MisdirectedRequestError(QuorateError):
     """The `Host` header names another machine: a web page that points a name of its own at this address."""
 

@@ -59,13 +59,12 @@ def admin_application(
         address: where it listens; decides which `Host` headers are right.
     """
     api = _Api(administration, health, metrics)
-    token_path = str(administration.paths.token)
 
     def guarded(endpoint: _Endpoint) -> _Endpoint:
         async def only_with_token(request: Request) -> Response:
             given = request.headers.get("authorization", "")
             if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-                raise UnauthorizedError(path=token_path)
+                raise UnauthorizedError
             return await endpoint(request)
 
         return only_with_token

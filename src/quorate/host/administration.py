@@ -45,13 +45,14 @@ from quorate.host.publication.wanted import services_of, wanted_publication
 from quorate.host.renewal import ending
 from quorate.host.store.reports import PAGE_MAX, ClientRow
 from quorate.host.store.store import Store
+from quorate.host.tokens import TokenDesk
 from quorate.host.together import check_together
 from quorate.host.views import ClassCount, ClientView, DnsView, HostStatus, ProductView, client_view, event_view
 
 __all__ = ["Administration"]
 
 
-class Administration(Paperwork):
+class Administration(Paperwork, TokenDesk):
     """One host's administration. Methods may be called from any thread.
 
     Args:

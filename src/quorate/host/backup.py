@@ -63,7 +63,7 @@ TRIES: Final = 3  # papers change a few times a year
 
 MANIFEST = "manifest.json"
 IDENTITY, DATABASE = "host.json", "host.db"
-SECRET = frozenset({"host.key", "admin.token", "product.key"})
+SECRET = frozenset({"host.key", "admin.token", "admin.tokens", "product.key"})
 _NEEDED = frozenset({IDENTITY, "host.key", "admin.token", "publisher.jwks", DATABASE})
 PLAIN = (*sorted(_NEEDED | SECRET), "publisher.trust", "publisher.revocations", "host.req", "host.cert")
 _INNER = ("products/*.product", "requests/*.req")
@@ -175,7 +175,7 @@ def _read_papers(root: Path) -> dict[str, bytes]:
     names = [name for name in PLAIN if name != DATABASE and (root / name).exists()]
     names += [str(path.relative_to(root)) for pattern in _INNER for path in sorted(root.glob(pattern))]
     return {
-        name: read_secret(root / name) if name in SECRET else read_file(root / name, PAPER_BYTES_MAX)
+        name: (read_secret if name in SECRET else read_file)(root / name, PAPER_BYTES_MAX)
         for name in names
         if _NAME.fullmatch(name)
     }

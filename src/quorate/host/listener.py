@@ -14,22 +14,16 @@ import socket
 from typing import Any
 
 from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from quorate.host.config import Limits
+from quorate.host.tls import in_memory
 
-__all__ = ["Listener", "peer_address"]
+__all__ = ["Listener"]
 
 HEAD_BYTES_MAX = 16 * 1024
-_V4_MAPPED = "::ffff:"
-
-
-def peer_address(client: str) -> str:
-    """The IP address in what Granian says of the other side, such as `10.0.0.7:4711` or `[::ffff:10.0.0.7]:4711`."""
-    address = client.rpartition(":")[0].strip("[]")
-    return address.removeprefix(_V4_MAPPED)
 
 
 class Listener:
@@ -38,10 +32,20 @@ class Listener:
     Args:
         application: an RSGI or ASGI application.
         connections_max: open at once; more wait in the kernel's backlog.
+        tls: key and certificate chain in PEM, tried before (`tls.try_tls`); None: without TLS.
+
+    Raises:
+        OSError: there is no keeping `tls` in memory here.
     """
 
     def __init__(
-        self, sock: socket.socket, application: Any, interface: Interfaces, limits: Limits, connections_max: int
+        self,
+        sock: socket.socket,
+        application: Any,
+        interface: Interfaces,
+        limits: Limits,
+        connections_max: int,
+        tls: bytes | None = None,
     ) -> None:
         self.address, self.port = sock.getsockname()[:2]
         self._socket = sock
@@ -60,6 +64,12 @@ class Listener:
                 header_read_timeout=int(limits.headers_s * 1000), max_buffer_size=HEAD_BYTES_MAX
             ),
         )
+        self._pem: int | None = None
+        if tls is not None:
+            self._pem, path = in_memory(tls)
+            # As Granian would set it itself, but for its resolving the path, which this one does not survive.
+            context: Any = (True, path, path, None, SSLProtocols.tls12.value, None, [], False)
+            self._server.ssl_ctx = context
         self._serving: asyncio.Task[None] | None = None
 
     @property
@@ -82,6 +92,13 @@ class Listener:
             with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                 await asyncio.wait_for(self._serving, timeout_s)
             self._serving = None
+        if self._pem is not None:
+            os.close(self._pem)
+            self._pem = None
+
+    def same_socket(self) -> socket.socket:
+        """Its socket once more, for a listener that takes over from this one."""
+        return self._socket.dup()
 
 
 class _OnOurSocket(Server):

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, select
 
 from quorate.core.decision import Asked, Decided
 from quorate.core.events import HostEvent
-from quorate.core.messages import encode
 from quorate.core.policy import Threshold
 from quorate.errors import CountInsufficientError
 from quorate.host.store.batch import Arrived, Batch, CountKey, Key, cmid_bytes, counts_of, keys_of
@@ -26,11 +24,11 @@ from quorate.host.store.database import Database
 from quorate.host.store.reports import Reports
 from quorate.host.store.schema import settings
 from quorate.host.store.statements import Statements
+from quorate.host.store.transaction import write_settings
 
 __all__ = ["BATCH_MAX", "Arrived", "Store"]
 
 BATCH_MAX: Final = 256  # larger batches gain nothing more (reference, section 4) and make the first one wait
-SETTING_BYTES_MAX: Final = 65_536
 
 
 class Store:
@@ -142,17 +140,8 @@ class Store:
             ValueError: a value of more than 64 KiB.
             StoreUnavailableError: nothing was changed.
         """
-        texts = {name: None if value is None else encode(value).decode() for name, value in changes.items()}
-        if any(text is not None and len(text) > SETTING_BYTES_MAX for text in texts.values()):
-            raise ValueError(f"a setting has at most {SETTING_BYTES_MAX} bytes")
-        keep = insert(settings)
-        keep = keep.on_conflict_do_update(index_elements=["name"], set_={"value": keep.excluded.value})
         with self.database.writing() as connection:
-            for name, text in texts.items():
-                if text is None:
-                    connection.execute(delete(settings).where(settings.c.name == name))
-                else:
-                    connection.execute(keep, {"name": name, "value": text})
+            write_settings(connection, changes)
 
     def record(self, event: HostEvent) -> None:
         """One event that belongs to no request.

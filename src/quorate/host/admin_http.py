@@ -1,0 +1,127 @@
+"""What the endpoints of administration share: bodies within bounds, numbers, JSON, and errors as problem details."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from quorate.core.messages import Problem
+from quorate.errors import (
+    InternalFaultError,
+    MalformedRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    QuorateError,
+    RequestTooLargeError,
+    UnauthorizedError,
+)
+
+__all__ = [
+    "BODY_BYTES_MAX",
+    "body_of",
+    "decoded",
+    "fault_answer",
+    "json_answer",
+    "not_found",
+    "number_of",
+    "problem_answer",
+    "source_of_request",
+    "told_answer",
+    "wrong_method",
+]
+
+BODY_BYTES_MAX = 64 * 1024
+_V4_MAPPED = "::ffff:"
+_T = TypeVar("_T")
+
+
+def source_of_request(request: Request) -> str:
+    """The address of the other side, as this machine's kernel knows it; no header is believed."""
+    address = request.client.host if request.client is not None else ""
+    return address.strip("[]").removeprefix(_V4_MAPPED)
+
+
+async def body_of(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+    """All of the body.
+
+    Raises:
+        RequestTooLargeError
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > bytes_max:
+            raise RequestTooLargeError(body_bytes_max=bytes_max)
+    return bytes(body)
+
+
+def decoded(body: bytes, shape: type[_T]) -> _T:
+    """The body as that shape; an empty one is an empty object.
+
+    Raises:
+        MalformedRequestError
+    """
+    try:
+        return msgspec.json.decode(body or b"{}", type=shape)
+    except (msgspec.MsgspecError, ValueError) as fault:
+        raise MalformedRequestError(reason=str(fault)[:200]) from None
+
+
+def number_of(text: str | None, name: str, low: int, high: int) -> int | None:
+    """A number in a query.
+
+    Raises:
+        MalformedRequestError
+    """
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
+        raise MalformedRequestError(reason=f"{name} is a whole number, {low}..{high}")
+    return int(text)
+
+
+def json_answer(value: Any, status: int = 200) -> Response:
+    """An object as JSON."""
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+
+
+def problem_answer(fault: QuorateError, headers: dict[str, str] | None = None) -> Response:
+    """An error as problem details (RFC 9457). 409: what was asked for is not possible as this host stands."""
+    body = msgspec.json.encode(Problem.of(fault))
+    is_ours = isinstance(fault, InternalFaultError)
+    status = 409 if fault.http_status == InternalFaultError.http_status and not is_ours else fault.http_status
+    return Response(body, status_code=status, media_type="application/problem+json", headers=headers)
+
+
+async def told_answer(request: Request, fault: Exception) -> Response:
+    """What an endpoint raised."""
+    if not isinstance(fault, QuorateError):
+        return await fault_answer(request, fault)
+    headers = {}
+    if fault.http_status == UnauthorizedError.http_status:
+        headers["www-authenticate"] = "Bearer"
+    retry = fault.values.get("retry_after_s")
+    if retry is not None:
+        headers["retry-after"] = str(retry)
+    return problem_answer(fault, headers)
+
+
+async def not_found(request: Request, fault: Exception) -> Response:
+    """No such place."""
+    return problem_answer(NotFoundError(path=request.url.path[:100]))
+
+
+async def wrong_method(request: Request, fault: Exception) -> Response:
+    """A place, and not for that."""
+    allowed = (getattr(fault, "headers", None) or {}).get("Allow", "another method")
+    return problem_answer(MethodNotAllowedError(path=request.url.path[:100], allowed=allowed), {"allow": allowed})
+
+
+async def fault_answer(request: Request, fault: Exception) -> Response:
+    """A mistake of ours."""
+    structlog.get_logger("quorate.host.admin").error("request_failed", path=request.url.path[:100], exc_info=fault)
+    return problem_answer(InternalFaultError())
