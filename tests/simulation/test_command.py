@@ -54,7 +54,7 @@ def run(*arguments: str | Path) -> str:
 def test_without_a_scenario_those_that_ship_are_listed() -> None:
     names = [json.loads(line)["scenario"] for line in run("--json").splitlines()]
     assert "25-to-23" in names
-    assert len(names) == 10
+    assert len(names) == 11
 
 
 def test_a_scenario_is_played_and_told_as_json(five: Path) -> None:
