@@ -12,7 +12,7 @@ import typer
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.core.trust import utc_text
 from quorate.host.administration import Administration
-from quorate.host.forecast import DAYS, DAYS_MAX, MACHINES_MAX, Forecast, Outlook, ThresholdForecast
+from quorate.host.forecast import DAYS, DAYS_MAX, MACHINES_MAX, Forecast, Outlook, ThresholdForecast, soft_words
 
 __all__ = ["forecast_command", "forecast_lines"]
 
@@ -72,6 +72,8 @@ def _threshold(each: ThresholdForecast, shown: Forecast) -> Iterator[str]:
     yield f"{each.group} {each.machine_class.value}: {each.count} of {each.threshold} (counting {counted})"
     ahead = each.if_silent_stay_silent
     yield f"    if the silent stay silent ({_machines(each.silent, '')}): {_verdict(ahead, each)}"
+    if each.soft_minimum is not None and ahead.lowest < each.threshold:
+        yield f"    soft threshold: {soft_words(each)}"
     for lapse in ahead.lapses[:LAPSES_SHOWN]:
         yield f"        {lapse.day}: {lapse.records} fewer, count {lapse.count}"
     if len(ahead.lapses) > LAPSES_SHOWN:

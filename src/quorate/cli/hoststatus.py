@@ -98,6 +98,10 @@ def _count_line(group: str, machine_class: str, count: ClassCount) -> str:
     else:
         missing = count.threshold - count.current
         verdict = f"{missing} more {'machine' if missing == 1 else 'machines'} needed"
+        if count.soft_minimum is not None and count.soft_lasts_s is not None:
+            renewed = f"renewed for {count.soft_lasts_s // _DAY_S} days from their last time at {count.threshold}"
+            is_soft = count.current >= count.soft_minimum
+            verdict += f"; activated ones are {renewed if is_soft else f'renewed from {count.soft_minimum} on'}"
     bar_width = 20
     filled = min(bar_width, bar_width * count.current // count.threshold)
     bar = "#" * filled + "." * (bar_width - filled)

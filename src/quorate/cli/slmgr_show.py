@@ -40,6 +40,7 @@ class HostCount(msgspec.Struct, frozen=True):
 
     current: int
     threshold: int
+    soft_minimum: int | None = None
 
 
 class HostProduct(msgspec.Struct, frozen=True):
@@ -112,7 +113,8 @@ def host_lines(facts: HostFacts, products: tuple[HostProduct, ...], *, is_long: 
     yield f"    Current count: {max((each.current for each in _counts(facts)), default=0)}"
     for group, classes in facts.counts.items():
         for name, count in classes.items():
-            yield f"        {group}, {name}: {count.current} of {count.threshold}"
+            soft = "" if count.soft_minimum is None else f" (activated machines renew down to {count.soft_minimum})"
+            yield f"        {group}, {name}: {count.current} of {count.threshold}{soft}"
     yield f"    Listening on Port: {facts.port}"
     yield f"    Activation interval: {facts.activation_interval_min} minutes"
     yield f"    Renewal interval: {facts.renewal_interval_min} minutes"

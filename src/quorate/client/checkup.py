@@ -35,6 +35,7 @@ from quorate.errors import (
     BY_CODE,
     ClockSkewError,
     ClockTurnedBackError,
+    CountBelowThresholdError,
     CountInsufficientError,
     DnsServerFailureError,
     HostCertificateEndingError,
@@ -215,6 +216,10 @@ class ClientCheckup:
     def _count(self, visit: _Visit, standing: Standing, now_s: int) -> Check:
         request, policy = self._request(standing, now_s), self._anchor.product.policy
         probed = self._transport.probe(visit.found.target, request, now_s, visit.addresses)
+        if probed.would_activate and probed.count < probed.threshold:
+            seen = f"{probed.count} of {probed.threshold}: this machine would be renewed all the same (soft threshold)"
+            missing = f"{probed.threshold - probed.count} more must contact this host for a new one to be activated."
+            return Check("count", Level.WARN, f"{seen}, a new one refused", CountBelowThresholdError.code, missing)
         if probed.would_activate:
             return Check("count", Level.OK, f"{probed.count} of {probed.threshold}: this machine would be activated")
         if probed.code == ProductNotCoveredError.code:

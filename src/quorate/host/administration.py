@@ -221,6 +221,8 @@ class Administration(Paperwork, TokenDesk):
                 threshold=each.threshold.minimum,
                 counted=each.threshold.counts,
             )
+                soft_minimum=each.threshold.soft.minimum if each.threshold.soft else None,
+                soft_lasts_s=each.threshold.soft.lasts_s if each.threshold.soft else None,
         return shown
 
     def group_counts(self) -> list[GroupCount]:

@@ -34,6 +34,7 @@ __all__ = [
     "forecast",
     "outlook",
     "patience_s",
+    "soft_words",
 ]
 
 DAYS: Final = 60  # two count windows: whoever is silent today has lapsed by then
@@ -86,6 +87,7 @@ class ThresholdForecast(_View, frozen=True, kw_only=True, rename={"machine_class
 
     `prompt`, `late`, `silent` make up the count: heard within the renewal interval, a little later, not for longer than
     `silent_after_s`. `confidence`: prompt as a share of the count (0 to 1; None of an empty one).
+    `soft_minimum`, `soft_lasts_s`: of the publisher's soft threshold; None without one.
     """
 
     group: str
@@ -102,6 +104,8 @@ class ThresholdForecast(_View, frozen=True, kw_only=True, rename={"machine_class
     confidence: float | None
     if_silent_stay_silent: Outlook
     what_if: Outlook | None
+    soft_minimum: int | None = None
+    soft_lasts_s: int | None = None
 
 
 class SilentMachine(_View, frozen=True, kw_only=True, rename={"machine_class": "class"}):
@@ -268,6 +272,8 @@ def _of(
         confidence=round(prompt / total, 3) if total else None,
         if_silent_stay_silent=outlook(group, count.threshold, now_s, days),
         what_if=bent,
+        soft_minimum=count.threshold.soft.minimum if count.threshold.soft else None,
+        soft_lasts_s=count.threshold.soft.lasts_s if count.threshold.soft else None,
     )
 
 
@@ -304,8 +310,17 @@ def _warning(shown: Iterable[ThresholdForecast]) -> str | None:
                 f"{each.group}, threshold of {each.machine_class.value}s: the count falls below {each.threshold} on "
                 f"{ahead.falls_on}, in {ahead.falls_in_days} days, and comes down to {ahead.lowest}, if the "
                 f"silent stay silent ({each.silent} of {each.count} machines)"
+                + (f"; {soft_words(each)}" if each.soft_minimum is not None else "")
             )
     return "; ".join(said) or None
+
+
+def soft_words(each: ThresholdForecast) -> str:
+    """What a soft threshold changes, where there is one."""
+    return (
+        f"activated machines go on renewing down to {each.soft_minimum}, for {_span(each.soft_lasts_s or 0)} after "
+        f"their last renewal at {each.threshold}"
+    )
 
 
 def _silent_means(shown: Iterable[ThresholdForecast], renewal_s: int) -> str:

@@ -161,7 +161,7 @@ class ActivationService:
         result = ProbeResult(
             would_activate=refused is None,
             code=decided.code,
-            message="would be activated" if refused is None else refused.message,
+            message=_foretold(decided) if refused is None else refused.message,
             count=decided.count,
             threshold=decided.threshold,
             host_time_s=now_s,
@@ -263,3 +263,7 @@ class ActivationService:
                 address=address,
             )
         )
+
+
+def _foretold(decided: Decided) -> str:
+    return "would be activated" if decided.full_s is None else "would be renewed, by the soft threshold alone"

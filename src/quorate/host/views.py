@@ -23,11 +23,16 @@ class _View(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClassCount(_View, frozen=True, kw_only=True):
-    """The activation count of one class: `current` is what an answer would show, at most twice the threshold."""
+    """The activation count of one class: `current` is what an answer would show, at most twice the threshold.
+
+    `soft_minimum`, `soft_lasts_s`: of the publisher's soft threshold; None without one.
+    """
 
     current: int
     threshold: int
     counted: tuple[MachineClass, ...]
+    soft_minimum: int | None = None
+    soft_lasts_s: int | None = None
 
 
 class ProductView(_View, frozen=True, kw_only=True):
