@@ -23,7 +23,8 @@ from quorate.cli.publisher_common import (
     open_publisher,
 )
 from quorate.cli.publisher_list import key_facts, list_
-from quorate.cli.publisher_trust import revoke, rotate, serve
+from quorate.cli.publisher_serve import config_app, serve
+from quorate.cli.publisher_trust import revoke, rotate
 from quorate.cli.qr import QrFileOption, QrFlag, show_qr
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
@@ -254,6 +255,7 @@ def confirm(
         output.say(f"Send {publisher.trust_path} along: a host that was set up before must follow to the newest keys.")
 
 
+app.add_typer(config_app, name="config")
 app.command("list", epilog="Example: quorate publisher list host-keys")(list_)
 app.command(epilog='Example: quorate publisher revoke --host 6f1c2b3a --reason "sold with its disk"')(revoke)
 app.command(epilog="Example: quorate publisher rotate")(rotate)

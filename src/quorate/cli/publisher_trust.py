@@ -1,10 +1,8 @@
-"""`quorate publisher revoke`, `rotate`, `serve`: taking trust back, moving it to another key, giving it out online."""
+"""`quorate publisher revoke` and `rotate`: taking trust back, and moving it to another key."""
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,17 +22,14 @@ from quorate.cli.publisher_common import (
     open_publisher,
 )
 from quorate.clock import SystemClock, SystemEntropy
-from quorate.publisher.activation_api import Desk, activation_application
 from quorate.publisher.blocklist import Kind
 from quorate.publisher.config import NEW_ROOT_PASSPHRASE_VARIABLE, root_passphrase
 from quorate.publisher.issue import Publisher
-from quorate.publisher.limiter import PER_MINUTE_DEFAULT, RateLimiter
 from quorate.publisher.rootkey import RootKey, root_path
 from quorate.publisher.rotation import Rotation, Step
-from quorate.publisher.serve import PORT_DEFAULT, listen, run_until_signalled
 from quorate.publisher.vault import require_present
 
-__all__ = ["revoke", "rotate", "serve"]
+__all__ = ["revoke", "rotate"]
 
 _HOSTS_SHOWN_MAX = 20
 
@@ -210,49 +205,3 @@ def _say_hosts(output: Output, step: Step, hosts: list[str]) -> None:
         "Clients that have followed believe neither them nor the leases given under them. Confirm each host again (its "
         "last request file will do, and uses nothing up); its clients then activate by themselves."
     )
-
-
-def serve(
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65_535, envvar="QUORATE_PUBLISHER_PORT", help="TCP port.")
-    ] = PORT_DEFAULT,
-    address: Annotated[
-        str, typer.Option("--address", envvar="QUORATE_PUBLISHER_ADDRESS", help="IP address; :: is every one.")
-    ] = "127.0.0.1",
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option("--tls-cert", envvar="QUORATE_TLS_CERT", help="Certificate and chain, PEM.", show_default=False),
-    ] = None,
-    tls_key: Annotated[
-        Path | None,
-        typer.Option("--tls-key", envvar="QUORATE_TLS_KEY", help="Its private key, PEM, mode 600.", show_default=False),
-    ] = None,
-    insecure_http: Annotated[
-        bool,
-        typer.Option("--insecure-http", help="Serve without TLS on an address others reach: behind a TLS proxy."),
-    ] = False,
-    per_minute: Annotated[
-        int, typer.Option("--requests-per-minute", min=1, max=100_000, help="What one source address may ask.")
-    ] = PER_MINUTE_DEFAULT,
-    passphrase_file: PassphraseFile = None,
-    folder: StateDir = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Activate hosts online until SIGTERM or Ctrl-C. The passphrase is asked for once.
-
-    A host key is the only credential, by proof: it is never sent. Without TLS nobody could forge anything, but see
-    which customers have which hosts; so TLS is wanted on every address but loopback.
-    """
-    output = Output(as_json)
-    home = require_present(home_of(folder))
-    listening = listen(address, port, tls_cert, tls_key, insecure_http=insecure_http)
-    with listening.socket:
-        clock = SystemClock()
-        desk = Desk(home, ask_passphrase(home, passphrase_file), clock, SystemEntropy())
-        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-
-        def on_ready() -> None:
-            output.facts({"publisher": desk.name, "url": listening.url, "port": listening.socket.getsockname()[1]})
-            sys.stdout.flush()  # a program that waits for this line reads a pipe
-
-        run_until_signalled(listening, activation_application(desk, RateLimiter(per_minute, clock)), on_ready)

@@ -27,9 +27,14 @@ from quorate.host.files import read_file
 from quorate.host.layers import Layers, Said
 from quorate.host.together import check_together
 
-__all__ = ["CHECK", "FILE_SETTINGS", "Configuration", "check_config", "config_path", "variable_of"]
+__all__ = ["CHECK", "EXAMPLE_TITLE", "FILE_SETTINGS", "Configuration", "check_config", "config_path", "variable_of"]
 
 CHECK = "quorate host config check"
+EXAMPLE_TITLE = """Configuration of a Quorate KMS host: /etc/quorate/host.toml.
+
+Every line is a comment: what you leave as it is follows the default. A stronger word has, in this order,
+`quorate host set`, the environment variable, and a flag of `quorate host run`.
+Check: quorate host config check    Use it: systemctl reload quorate-host"""
 MACHINE_STATE = Path("/var/lib/quorate/host")
 MACHINE_FILE = Path("/etc/quorate/host.toml")
 
@@ -109,7 +114,7 @@ class Configuration:
         is_named: bool = False,
     ) -> None:
         self.file = file
-        self._is_named = is_named
+        self.is_named = is_named
         self._environ = environ or {}
         self.layers = Layers(flags=dict(flags or {}))
         self.fault: QuorateError | None = None
@@ -136,7 +141,7 @@ class Configuration:
         if handed is not None:
             place = zip(("address", "port"), handed.getsockname(), strict=False)
             flags |= {name: Said(value, "the socket unit") for name, value in place}
-        return Configuration(self.file, self._environ, flags, is_named=self._is_named)
+        return Configuration(self.file, self._environ, flags, is_named=self.is_named)
 
     def reread(self, products: tuple[ProductFile, ...]) -> None:
         """Use what file and environment say now.
@@ -178,7 +183,7 @@ class Configuration:
         self.layers = Layers(file, environment, self.layers.flags)
 
     def _checked(self, products: tuple[ProductFile, ...]) -> Checked:
-        if self.file is None or (not self._is_named and not self.file.exists()):
+        if self.file is None or (not self.is_named and not self.file.exists()):
             return Checked({})
         return check_config(read_file(self.file, CONFIG_BYTES_MAX), products)
 
@@ -198,7 +203,7 @@ class Configuration:
         return found
 
     def _check_command(self) -> str:
-        return f"{CHECK} {self.file}" if self._is_named else CHECK
+        return f"{CHECK} {self.file}" if self.is_named else CHECK
 
 
 def _absolute(text: str | None) -> Path | None:

@@ -41,6 +41,7 @@ class Health:
         is_listening: Callable[[], bool],
         dns: Callable[[], DnsView],
         falling: Callable[[], str | None],
+        configuration: Callable[[], QuorateError | None] = lambda: None,
     ) -> None:
         self._service = service
         self._writer = writer
@@ -50,6 +51,7 @@ class Health:
         self._is_listening = is_listening
         self._dns = dns
         self._falling = falling
+        self._configuration = configuration
 
     def is_alive(self) -> bool:
         """Whether the host can work at all; when not, only a restart helps."""
@@ -67,6 +69,7 @@ class Health:
             self._disk(),
             self._published(),
             self._forecast(),
+            self._configured(),
         ]
 
     def _certificate(self) -> Check:
@@ -120,6 +123,12 @@ class Health:
         except QuorateError as fault:
             return Check(name="forecast", ok=False, reason=fault.message, required=False)
         return Check(name="forecast", ok=falling is None, reason=falling or "no count is going to fall", required=False)
+
+    def _configured(self) -> Check:
+        """A file with a mistake that came with a reload: the host goes on with what it had read before."""
+        fault = self._configuration()
+        reason = "as it was read last" if fault is None else f"{fault.message}; what was read before stays in use"
+        return Check(name="configuration", ok=fault is None, reason=reason, required=False)
 
     @staticmethod
     def _checked(name: str, is_ok: bool, reason: str) -> Check:

@@ -9,28 +9,41 @@ import os
 import resource
 import sys
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
 from quorate.core.messages import decode_strict, encode
 from quorate.errors import FileAccessError, MalformedError, StateInUseError
 from quorate.host.config import Priority, StatePaths
+from quorate.host.layers import Layers
 
 __all__ = ["ProcessPriority", "Running", "StateLock", "raise_open_files", "running_host", "settle_down"]
 
+_SAID_BYTES_MAX = 256 * 1024  # a configuration file's values, and where each of them is said
 _RESERVED_FILES = 256  # for the database, the log, the libraries
 _LOW_NICE = 10
 SWITCH_INTERVAL_S = 0.0005
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process that runs a host says about itself in the lock file; ports are None until they are served."""
+    """What the process that runs a host says about itself in the lock file; ports are None until they are served.
+
+    `config` and `layers`: its configuration file, and what it has read of settings beside the store.
+    """
 
     pid: int
     port: int | None = None
     address: str | None = None
     admin_port: int | None = None
     admin_address: str | None = None
+    config: str | None = None
+    layers: Layers = Layers()
+
+    def served(self) -> dict[str, Any]:
+        """What is really served, by attribute of `Settings`: a run may have been told otherwise than the store says."""
+        found = {name: getattr(self, name) for name in ("port", "address", "admin_port", "admin_address")}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class StateLock:
@@ -85,7 +98,7 @@ def running_host(paths: StatePaths) -> Running | None:
 
 def _said(descriptor: int) -> Running | None:
     try:
-        return decode_strict(msgspec.json.Decoder(Running), os.pread(descriptor, 1024, 0), "the lock file")
+        return decode_strict(msgspec.json.Decoder(Running), os.pread(descriptor, _SAID_BYTES_MAX, 0), "the lock file")
     except (OSError, MalformedError):
         return None
 

@@ -27,7 +27,7 @@ from granian.server.embed import Server
 from quorate.errors import InvalidSettingError, PortTakenError
 from quorate.publisher.files import check_private
 
-__all__ = ["PORT_DEFAULT", "Listening", "listen", "run_until_signalled", "serve_until"]
+__all__ = ["PORT_DEFAULT", "Listening", "check_listening", "listen", "run_until_signalled", "serve_until"]
 
 PORT_DEFAULT: Final = 1690
 BACKLOG: Final = 128
@@ -68,6 +68,21 @@ def listen(
         FilePermissionsError, FileAccessError: the TLS key is open to others, or cannot be read.
         PortTakenError: taken by another program, or not ours to take.
     """
+    ip = check_listening(address, tls_cert, tls_key, insecure_http=insecure_http)
+    try:
+        family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
+        opened = socket.create_server((address, port), family=family, backlog=BACKLOG)
+    except OSError as fault:
+        reason = os.strerror(fault.errno) if fault.errno else str(fault)
+        shown = f"[{address}]" if ip.version == 6 else address
+        raise PortTakenError(address=f"{shown}:{port}", reason=reason.lower()) from None
+    return Listening(opened, tls_cert, tls_key)
+
+
+def check_listening(
+    address: str, tls_cert: Path | None, tls_key: Path | None, *, insecure_http: bool
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address, if it may be served so; raises as `listen`."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -86,32 +101,76 @@ def listen(
             reason=f"{address} would be served without TLS, and who listens learns which customers have which hosts",
             allowed="Give --tls-cert and --tls-key; or --insecure-http, if a TLS proxy is in front of it.",
         )
-    try:
-        family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
-        opened = socket.create_server((address, port), family=family, backlog=BACKLOG)
-    except OSError as fault:
-        reason = os.strerror(fault.errno) if fault.errno else str(fault)
-        shown = f"[{address}]" if ip.version == 6 else address
-        raise PortTakenError(address=f"{shown}:{port}", reason=reason.lower()) from None
-    return Listening(opened, tls_cert, tls_key)
+    return ip
 
 
-def run_until_signalled(listening: Listening, application: Any, on_ready: Callable[[], None]) -> None:
-    """Serve in this thread until SIGTERM or SIGINT; what is under way is answered first."""
+def run_until_signalled(
+    listening: Listening,
+    application: Any,
+    on_ready: Callable[[], None],
+    reload: Callable[[], tuple[Listening, Any] | None],
+) -> None:
+    """Serve in this thread until SIGTERM or SIGINT; what is under way is answered first.
+
+    Args:
+        reload: called at SIGHUP: the same socket with what is new, or None to go on as before. Connections wait in the
+            socket's queue meanwhile.
+    """
 
     async def run() -> None:
-        stop = asyncio.Event()
+        loop, stop, hung_up = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await serve_until(stop, listening, application, on_ready)
+            loop.add_signal_handler(number, stop.set)
+        if not os.isatty(0):  # on a terminal SIGHUP says that the terminal is gone
+            loop.add_signal_handler(signal.SIGHUP, hung_up.set)
+        serve, ready = (listening, application), on_ready
+        while not stop.is_set():  # bounded by `stop`
+            end = asyncio.Event()
+            serving = asyncio.create_task(_serve(end, *serve, ready))
+            again = await _next(serving, stop, hung_up, reload)
+            end.set()
+            await serving
+            if again is None:
+                return
+            serve, ready = again, lambda: None
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        listening.socket.close()
+
+
+async def _next(
+    serving: asyncio.Task[None],
+    stop: asyncio.Event,
+    hung_up: asyncio.Event,
+    reload: Callable[[], tuple[Listening, Any] | None],
+) -> tuple[Listening, Any] | None:
+    """What to serve next, as soon as there is something new; None when it is over."""
+    while not serving.done() and not stop.is_set():  # bounded by `stop`
+        waiting = [asyncio.create_task(each.wait()) for each in (stop, hung_up)]
+        await asyncio.wait({serving, *waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        if hung_up.is_set() and not stop.is_set():
+            hung_up.clear()
+            again = reload()
+            if again is not None:
+                return again
+    return None
 
 
 async def serve_until(
     stop: asyncio.Event, listening: Listening, application: Any, on_ready: Callable[[], None]
 ) -> None:
     """Serve until `stop` is set. The socket is closed then."""
+    try:
+        await _serve(stop, listening, application, on_ready)
+    finally:
+        listening.socket.close()
+
+
+async def _serve(stop: asyncio.Event, listening: Listening, application: Any, on_ready: Callable[[], None]) -> None:
     server = _server(listening, application)
     serving = asyncio.create_task(server.serve())
     waiting = asyncio.create_task(stop.wait())
@@ -119,7 +178,6 @@ async def serve_until(
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     server.signal_handler_interrupt()
-    listening.socket.close()
     with contextlib.suppress(TimeoutError, asyncio.CancelledError):
         await asyncio.wait_for(serving, STOP_S)
 
