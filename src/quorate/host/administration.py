@@ -220,9 +220,9 @@ class Administration(Paperwork, TokenDesk):
                 current=self._store.count(each.group, each.threshold, at_s, each.window_s),
                 threshold=each.threshold.minimum,
                 counted=each.threshold.counts,
-            )
                 soft_minimum=each.threshold.soft.minimum if each.threshold.soft else None,
                 soft_lasts_s=each.threshold.soft.lasts_s if each.threshold.soft else None,
+            )
         return shown
 
     def group_counts(self) -> list[GroupCount]:
