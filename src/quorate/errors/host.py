@@ -172,6 +172,13 @@ class RequestTooLargeError(QuorateError):
     hint_template = "An activation request is a few hundred bytes; this was something else."
 
 
+class HeadTooLargeError(QuorateError):
+    code = "HEAD_TOO_LARGE"
+    http_status = 431
+    template = "the head of the request has more than {head_bytes_max} bytes or {headers_max} headers"
+    hint_template = "Something between client and host adds to it: look at the proxy."
+
+
 class RequestTimeoutError(QuorateError):
     code = "REQUEST_TIMEOUT"
     http_status = 408

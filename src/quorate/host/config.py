@@ -192,6 +192,7 @@ class Limits:
     backlog: int = 1024
     headers_s: float = 10.0  # for a whole request head, and for an idle connection
     body_s: float = 10.0
+    taken_s: float = 60.0  # for a client to take an answer; the largest is a revocation list
     answer_s: float = 30.0  # after which a stalled disk is told to those who wait
     stop_s: float = 15.0
     retry_after_s: int = 30

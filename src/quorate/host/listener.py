@@ -21,16 +21,9 @@ from granian.server.embed import Server
 from quorate.host.config import Limits
 from quorate.host.tls import in_memory
 
-__all__ = ["Listener", "peer_address"]
+__all__ = ["Listener"]
 
 HEAD_BYTES_MAX = 16 * 1024
-_V4_MAPPED = "::ffff:"
-
-
-def peer_address(client: str) -> str:
-    """The IP address in what Granian says of the other side, such as `10.0.0.7:4711` or `[::ffff:10.0.0.7]:4711`."""
-    address = client.rpartition(":")[0].strip("[]")
-    return address.removeprefix(_V4_MAPPED)
 
 
 class Listener:

@@ -1,41 +1,43 @@
 """What a KMS host says on port 1688: five routes, and a clear problem for everything else.
 
-The seam is narrow on purpose, `answer(method, path, body, peer) -> (status, headers, body)`, so that the HTTP server
-underneath can be replaced. Faults are RFC 9457 problems. Nothing a client sends can end more than its own connection.
+The seam is narrow on purpose (`Application` in `host/connection.py`): a request's head, then the whole of it, in; a
+response out. Faults are RFC 9457 problems. Nothing a client sends can end more than its own connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import structlog
-from granian._granian import RSGIProtocolClosed
 
 from quorate.core.messages import BODY_BYTES_MAX, Problem, encode
 from quorate.errors import (
     InternalFaultError,
-    MalformedRequestError,
     MethodNotAllowedError,
     NotFoundError,
     QuorateError,
-    RequestTimeoutError,
     RequestTooLargeError,
 )
 from quorate.host.admission import Admission
-from quorate.host.config import Limits
-from quorate.host.listener import peer_address
+from quorate.host.response import Response
 from quorate.host.service import ActivationService
+from quorate.host.writer import Outcome
 
-__all__ = ["FaultObserver", "PublicApi", "Response"]
+__all__ = ["FaultObserver", "PublicApi"]
 
-Headers = list[tuple[str, str]]
-Response = tuple[int, Headers, bytes]
-_ReadBody = Callable[[], Awaitable[bytes]]
+_Told = Callable[[Response], None]
 
-_JSON: Headers = [("content-type", "application/json")]
-_CLOSE = ("connection", "close")
+_JSON = (("content-type", "application/json"),)
+_PROBLEM = ("content-type", "application/problem+json")
+_METHODS = {
+    "/v1/activate": "POST",
+    "/v1/probe": "POST",
+    "/v1/host": "GET",
+    "/v1/trust": "GET",
+    "/v1/revocations": "GET",
+}
 
 
 class FaultObserver(Protocol):
@@ -47,106 +49,83 @@ class FaultObserver(Protocol):
 
 
 class PublicApi:
-    """The routes of port 1688, and their RSGI face (`__rsgi__`)."""
+    """The routes of port 1688. All methods run on the loop's thread, and none of them raises."""
 
-    def __init__(
-        self, service: ActivationService, limits: Limits, observer: FaultObserver, admission: Admission
-    ) -> None:
+    def __init__(self, service: ActivationService, observer: FaultObserver, admission: Admission) -> None:
         self._admission = admission
         self._service = service
-        self._limits = limits
         self._observer = observer
+        self._probes: set[asyncio.Task[None]] = set()  # bounded by the service
         self._log = structlog.get_logger("quorate.host.public")
 
-    async def answer(self, method: str, path: str, read_body: _ReadBody, peer: str) -> Response:
-        """The response to one request; never raises.
-
-        Args:
-            read_body: the request's body, bounded in size and time; called only where a body is expected.
-            peer: the other side's IP address.
-        """
+    def at_head(self, peer: str, method: str, path: str, length: int | None) -> Response | None:
+        """The refusal of a request before its body is read: who may not ask, what is nowhere, what is too large."""
         try:
             self._admission.at_the_door(peer)
-            match path, method:
-                case "/v1/activate", "POST":
-                    return 200, _JSON, await self._service.activate(await read_body(), peer)
-                case "/v1/probe", "POST":
-                    return 200, _JSON, await self._service.probe(await read_body())
-                case "/v1/host", "GET":
-                    return 200, _JSON, self._service.describe()
-                case "/v1/trust", "GET":
-                    return 200, _JSON, self._service.trust()
-                case "/v1/revocations", "GET":
-                    return 200, _JSON, self._service.revocations()
-                case "/v1/activate" | "/v1/probe", _:
-                    raise MethodNotAllowedError(path=path, allowed="POST")
-                case "/v1/host" | "/v1/trust" | "/v1/revocations", _:
-                    raise MethodNotAllowedError(path=path, allowed="GET")
-                case _:
-                    raise NotFoundError(path=_shown(path))
+            allowed = _METHODS.get(path)
+            if allowed is None:
+                raise NotFoundError(path=_shown(path))
+            if method != allowed:
+                raise MethodNotAllowedError(path=path, allowed=allowed)
+            if length is not None and length > BODY_BYTES_MAX:
+                raise RequestTooLargeError(body_bytes_max=BODY_BYTES_MAX)
         except QuorateError as fault:
-            return self._told(fault)
+            return self.refuse(fault)
         except Exception:  # noqa: BLE001  (the client is told, the log has the rest, the host goes on)
-            self._log.exception("request_failed", path=_shown(path))
-            return self._told(InternalFaultError())
+            return self._failed(path)
+        return None
 
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        """One request, as Granian hands it over."""
-        read_body = _Body(scope, protocol, self._limits.body_s)
-        status, headers, body = await self.answer(scope.method, scope.path, read_body, peer_address(scope.client))
-        protocol.response_bytes(status, headers, body)
+    def answer(self, method: str, path: str, body: bytes, peer: str, told: _Told) -> None:
+        """Answer one request that `at_head` let through; `told` is called once."""
+        try:
+            match path:
+                case "/v1/activate":
+                    self._service.activate(body, peer, lambda outcome: told(self._response(outcome)))
+                    return
+                case "/v1/probe":
+                    probe = asyncio.get_running_loop().create_task(self._probe(body, told))
+                    self._probes.add(probe)
+                    probe.add_done_callback(self._probes.discard)
+                    return
+                case "/v1/host":
+                    said = self._service.describe()
+                case "/v1/trust":
+                    said = self._service.trust()
+                case _:
+                    said = self._service.revocations()
+            response = Response(200, _JSON, said)
+        except QuorateError as fault:
+            response = self.refuse(fault)
+        except Exception:  # noqa: BLE001  (as above)
+            response = self._failed(path)
+        told(response)
 
-    def _told(self, fault: QuorateError) -> Response:
+    def refuse(self, fault: QuorateError) -> Response:
+        """The problem that carries `fault`."""
         self._observer.fault_told(fault.code)
         problem = Problem.of(fault)
-        headers: Headers = [("content-type", "application/problem+json")]
+        headers = [_PROBLEM]
         if problem.retry_after_s is not None:
             headers.append(("retry-after", str(problem.retry_after_s)))
         if isinstance(fault, MethodNotAllowedError):
             headers.append(("allow", str(fault.values["allowed"])))
-        if isinstance(fault, RequestTooLargeError | RequestTimeoutError):
-            headers.append(_CLOSE)  # what is left of the body is not read
-        return fault.http_status, headers, encode(problem)
+        return Response(fault.http_status, tuple(headers), encode(problem))
 
-
-class _Body:
-    """A request's body: at most `BODY_BYTES_MAX` bytes, within so many seconds, and all of it or nothing.
-
-    Raises (when called):
-        RequestTooLargeError: without reading on.
-        RequestTimeoutError: it came too slowly.
-        MalformedRequestError: the client went away in the middle.
-    """
-
-    def __init__(self, scope: Any, protocol: Any, timeout_s: float) -> None:
-        self._scope = scope
-        self._protocol = protocol
-        self._timeout_s = timeout_s
-
-    async def __call__(self) -> bytes:
-        said = self._scope.headers.get("content-length")  # hyper lets one canonical number through, or none
-        length = None if said is None else int(said)
-        if length is not None and length > BODY_BYTES_MAX:
-            raise RequestTooLargeError(body_bytes_max=BODY_BYTES_MAX)
+    async def _probe(self, body: bytes, told: _Told) -> None:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                body = await self._protocol() if length is not None else await self._stream()
-        except TimeoutError:
-            raise RequestTimeoutError(timeout_s=f"{self._timeout_s:g}") from None
-        except RSGIProtocolClosed:
-            raise MalformedRequestError(reason="the client went away before the body had ended") from None
-        if length is not None and len(body) != length:
-            raise MalformedRequestError(reason=f"the body ended after {len(body)} of {length} bytes")
-        return bytes(body)
+            response = Response(200, _JSON, await self._service.probe(body))
+        except QuorateError as fault:
+            response = self.refuse(fault)
+        except Exception:  # noqa: BLE001  (as above)
+            response = self._failed("/v1/probe")
+        told(response)
 
-    async def _stream(self) -> bytes:
-        """A body without a length: chunks, until the end or until it is too much."""
-        body = bytearray()
-        async for chunk in self._protocol:
-            body += chunk
-            if len(body) > BODY_BYTES_MAX:
-                raise RequestTooLargeError(body_bytes_max=BODY_BYTES_MAX)
-        return bytes(body)
+    def _response(self, outcome: Outcome) -> Response:
+        return Response(200, _JSON, outcome) if isinstance(outcome, bytes) else self.refuse(outcome)
+
+    def _failed(self, path: str) -> Response:
+        self._log.exception("request_failed", path=_shown(path))
+        return self.refuse(InternalFaultError())
 
 
 def _shown(path: str) -> str:

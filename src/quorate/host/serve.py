@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from granian.constants import Interfaces
@@ -28,6 +28,7 @@ from quorate.host.administration import Administration
 from quorate.host.admission import Admission
 from quorate.host.chores import StoreChores
 from quorate.host.config import Limits, Settings, StatePaths, machine_name
+from quorate.host.front import Front
 from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.listener import Listener
@@ -48,6 +49,8 @@ from quorate.host.writer import AnswerWriter
 __all__ = ["HostServer"]
 
 ADMIN_CONNECTIONS_MAX = 128
+
+_Served = TypeVar("_Served", Front, Listener)
 
 
 class HostServer:
@@ -101,7 +104,7 @@ class HostServer:
         self._nudged = asyncio.Event()
         self._stop_asked = self._reload_asked = False
         self._priority = ProcessPriority()
-        self._public: Listener | None = None
+        self._public: Front | None = None
         self._admin: Listener | None = None
         self._refused_ports: set[tuple[str, int]] = set()
 
@@ -209,13 +212,13 @@ class HostServer:
         )
         self._papers = PapersWatch(administration.keyring, self._clock, self._entropy, writer.record, machine_name())
         token = administration.keyring.admin_token()
-        self._public_api = PublicApi(service, limits, metrics, admission)
+        self._public_api = PublicApi(service, metrics, admission)
         self._admin_api = partial(admin_application, administration, health, metrics, token)
         self._apply_priority(settings)
         writer.start(self._loop)
         try:
-            self._public = self._listen_public(public_socket)
-            self._admin = self._listen_admin(admin_socket)
+            self._public = await self._listen_public(public_socket)
+            self._admin = await self._listen_admin(admin_socket)
             self._say_where()
             self._be_found(settings)
             self._manager.ready(self._standing())
@@ -225,13 +228,13 @@ class HostServer:
         finally:
             await self._end(writer)
 
-    def _listen_public(self, sock: socket.socket) -> Listener:
+    async def _listen_public(self, sock: socket.socket) -> Front:
         connections_max = raise_open_files(self._limits.connections_max)
-        listener = Listener(sock, self._public_api, Interfaces.RSGI, self._limits, connections_max)
-        listener.start()
-        return listener
+        front = Front(sock, self._public_api, self._clock, self._limits, connections_max)
+        await front.start()
+        return front
 
-    def _listen_admin(self, sock: socket.socket) -> Listener:
+    async def _listen_admin(self, sock: socket.socket) -> Listener:
         application = self._admin_api(sock.getsockname()[0])
         listener = Listener(sock, application, Interfaces.ASGINL, self._limits, ADMIN_CONNECTIONS_MAX)
         listener.start()
@@ -241,7 +244,7 @@ class HostServer:
         """Listeners and publication first: what they have taken in, and their events, need the writer."""
         self._manager.stopping()
         self._log.info("stopping", waiting=writer.waiting)
-        listeners = [listener for listener in (self._public, self._admin) if listener is not None]
+        listeners: list[Front | Listener] = [each for each in (self._public, self._admin) if each is not None]
         await asyncio.gather(
             *(listener.stop(self._limits.stop_s) for listener in listeners),
             *(asyncio.to_thread(each.stop, self._limits.stop_s) for each in self._findable),
@@ -322,20 +325,20 @@ class HostServer:
         return wanted
 
     async def _move(
-        self, listener: Listener, address: str, port: int, listen: Callable[[socket.socket], Listener]
-    ) -> Listener:
+        self, listener: _Served, address: str, port: int, listen: Callable[[socket.socket], Awaitable[_Served]]
+    ) -> _Served:
         """Listen elsewhere, without a moment of silence where that is possible; stay where that fails."""
         old_address, old_port = listener.address, listener.port
         if port == old_port:  # another address on the same port: the old one must go first
             await listener.stop(self._limits.stop_s)
         try:
-            moved = listen(open_socket(address, port, self._limits.backlog))
+            moved = await listen(open_socket(address, port, self._limits.backlog))
         except PortTakenError as fault:
             self._log.error("cannot_listen", message=fault.message, hint=fault.hint)
             self._note_failed_start(fault)
             if port != old_port:
                 return listener
-            return listen(open_socket(old_address, old_port, self._limits.backlog))
+            return await listen(open_socket(old_address, old_port, self._limits.backlog))
         if port != old_port:
             await listener.stop(self._limits.stop_s)
         return moved

@@ -7,7 +7,7 @@ that is not activated, or whose certificate ended, counts nobody (S1).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -88,24 +88,25 @@ class ActivationService:
         """Let go of the threads; probes under way end first."""
         self._probers.shutdown(wait=True, cancel_futures=True)
 
-    async def activate(self, body: bytes, address: str) -> bytes:
-        """The `Answer` to an activation request; counted, decided, on disk, signed.
+    def activate(self, body: bytes, address: str, told: Callable[[Outcome], None]) -> None:
+        """Answer an activation request: `told` gets the `Answer`, counted, decided, on disk and signed, or a fault.
 
         Args:
             address: where it came from, for the inventory.
+            told: called once and later, on the loop's thread; not when this raises.
 
         Raises:
             MalformedRequestError, UnsupportedVersionError: not a request.
             HostNotActivatedError, HostRevokedError, RetiredKeyError, HostCertificateExpiredError,
             HostCertificateNotYetValidError: it may not speak.
             RateLimitedError: too often, or too many new CMIDs from there.
-            HostBusyError, HostStoppingError, StoreUnavailableError: not now.
-            InternalFaultError: our own mistake.
+            HostBusyError, HostStoppingError: not now. The fault that `told` gets may be StoreUnavailableError, or
+                InternalFaultError for our own mistake.
         """
         question = self.receive(body, address)
         if self._admission is not None:
             self._admit(self._admission, question)
-        return await self._writer.submit(question)
+        self._writer.submit(question, told)
 
     def activate_all(self, requests: Sequence[tuple[bytes, str]]) -> list[Outcome]:
         """As `activate` for several bodies and addresses that came at one moment, on this thread, without a loop: the

@@ -80,11 +80,25 @@ class Question:
     intervals: Intervals
 
 
-@dataclass(frozen=True, slots=True)
 class _Waiting:
-    question: Question
-    future: asyncio.Future[bytes]
-    since_s: float
+    """A question whose answer somebody waits for."""
+
+    __slots__ = ("_told", "question", "since_s")
+
+    def __init__(self, question: Question, told: Callable[[Outcome], None], since_s: float) -> None:
+        self.question = question
+        self.since_s = since_s
+        self._told: Callable[[Outcome], None] | None = told
+
+    @property
+    def is_told(self) -> bool:
+        return self._told is None
+
+    def tell(self, outcome: Outcome) -> None:
+        """The first outcome counts. On the loop's thread."""
+        told, self._told = self._told, None
+        if told is not None:
+            told(outcome)
 
 
 class AnswerWriter:
@@ -128,26 +142,26 @@ class AnswerWriter:
         """Requests that wait for their turn, the batch in flight not counted."""
         return len(self._queue)
 
-    def submit(self, question: Question) -> asyncio.Future[bytes]:
-        """The answer to one request, when it is on disk. Call it on the loop's own thread.
+    def submit(self, question: Question, told: Callable[[Outcome], None]) -> None:
+        """Have one request decided. Call it on the loop's own thread.
+
+        Args:
+            told: called once and later, on the loop's thread: the answer when it is on disk, or the fault.
 
         Raises:
             HostBusyError: as many wait as may wait.
             HostStoppingError: this host takes no more.
-            StoreUnavailableError, InternalFaultError: from the future.
         """
         assert self._loop is not None, "start() comes first"  # noqa: S101  (our own mistake only)
         if self._is_stopping:
             raise HostStoppingError(retry_after_s=self._limits.retry_after_s)
         if len(self._queue) >= self._limits.waiting_max:
             raise HostBusyError(waiting=len(self._queue), retry_after_s=self._limits.retry_after_s)
-        future: asyncio.Future[bytes] = self._loop.create_future()
-        waiting = _Waiting(question, future, self._loop.time())
+        waiting = _Waiting(question, told, self._loop.time())
         with self._wake:
             self._queue.append(waiting)
             if not self._in_flight:  # a busy writer looks by itself
                 self._wake.notify()
-        return future
 
     def record(self, event: HostEvent) -> None:
         """Keep an event that belongs to no counted request; soon, and not at any price."""
@@ -166,9 +180,9 @@ class AnswerWriter:
             stale = [each for each in (*self._in_flight, *self._queue) if each.since_s < oldest_s]
             while self._queue and self._queue[0].since_s < oldest_s:
                 self._queue.popleft()
-        waiting = [each.future for each in stale if not each.future.done()]
-        _resolve([(future, self._stalled()) for future in waiting])
-        return len(waiting)
+        untold = [each for each in stale if not each.is_told]
+        self._tell([(each, self._stalled()) for each in untold])
+        return len(untold)
 
     def stop(self) -> None:
         """Take no more; the thread ends when all that waits is answered. Returns at once."""
@@ -220,9 +234,9 @@ class AnswerWriter:
     def _answer(self, batch: Sequence[_Waiting]) -> None:
         outcomes = self.outcomes([each.question for each in batch])
         assert self._loop is not None, "start() comes first"  # noqa: S101  (our own mistake only)
-        pairs = [(each.future, outcome) for each, outcome in zip(batch, outcomes, strict=True)]
+        pairs = list(zip(batch, outcomes, strict=True))
         try:
-            self._loop.call_soon_threadsafe(_resolve, pairs)
+            self._loop.call_soon_threadsafe(self._tell, pairs)
         except RuntimeError:  # the loop ended before us: nobody waits any more
             self._log.warning("answers_without_taker", answers=len(pairs))
 
@@ -256,6 +270,14 @@ class AnswerWriter:
         except Exception:  # noqa: BLE001  (as above, and the others of the batch get their answers)
             self._log.exception("signing_failed", cmid=arrived.request.cmid)
             return InternalFaultError()
+
+    def _tell(self, pairs: Sequence[tuple[_Waiting, Outcome]]) -> None:
+        """On the loop's thread: everybody gets his outcome."""
+        for waiting, outcome in pairs:
+            try:
+                waiting.tell(outcome)
+            except Exception:  # noqa: BLE001  (one that cannot be told must not cost the others their answer)
+                self._log.exception("telling_failed")
 
     def _write_events(self) -> None:
         while self._events:
@@ -292,14 +314,3 @@ class AnswerWriter:
         if self.fault is not None:
             self._log.info("store_works_again")
             self.fault = None
-
-
-def _resolve(pairs: Sequence[tuple[asyncio.Future[bytes], Outcome]]) -> None:
-    """On the loop's thread: every waiting request gets its answer. Who has gone away is passed over."""
-    for future, outcome in pairs:
-        if future.done():
-            continue
-        if isinstance(outcome, bytes):
-            future.set_result(outcome)
-        else:
-            future.set_exception(outcome)
