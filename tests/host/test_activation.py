@@ -209,7 +209,7 @@ def test_an_unknown_edition_is_refused_signed_and_counts_nobody(tmp_path: Path) 
         refusal = host.activate(1, "acme-paint")
         assert isinstance(refusal, Refusal)
         assert refusal.code == "PRODUCT_NOT_COVERED"
-        [event] = host.administration.events()
+        [event] = host.administration.events(event_id=12290)
         assert (event["code"], event["hresult"], event["edition"]) == ("PRODUCT_NOT_COVERED", 0xC004F042, "acme-paint")
         assert not host.administration.clients()
         assert host.activate(1).count == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ __all__ = ["OpenedPublication", "Opener", "dns_app"]
 class OpenedPublication:
     """What the commands work on: one host's publication, opened from its state folder.
 
-    `will_publish`: the host runs, and publishes by itself.
+    `will_publish`: the host runs, and publishes by itself. `note` keeps a record of what was asked for.
     """
 
     settings: PublicationSettings
@@ -37,6 +37,7 @@ class OpenedPublication:
     hello: Hello
     host_id: str
     will_publish: bool = False
+    note: Callable[[str, Sequence[DomainResult]], None] = lambda action, results: None
 
 
 Opener = Callable[[Path | None], AbstractContextManager[OpenedPublication]]
@@ -60,7 +61,9 @@ def dns_app(open_publication: Opener) -> typer.Typer:
     @app.command(help="Publish the record in every domain now.\n\nExample: quorate host dns publish")
     def publish(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
         with open_publication(state_dir) as opened:
-            _show_results(opened.publisher.publish(), Output(as_json))
+            results = opened.publisher.publish()
+            opened.note("publish", results)
+            _show_results(results, Output(as_json))
 
     @app.command(
         help="Take this host's record away in every domain; other hosts' records stay.\n\n"
@@ -69,6 +72,7 @@ def dns_app(open_publication: Opener) -> typer.Typer:
     def withdraw(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
         with open_publication(state_dir) as opened:
             results = opened.publisher.withdraw()
+            opened.note("withdraw", results)
             _show_results(results, Output(as_json))
             if not results:
                 Output(as_json).say("nothing was published, and there is nothing to withdraw")

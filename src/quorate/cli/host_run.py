@@ -65,7 +65,7 @@ def run(
             "admin_port": server.admin_port,
             "admin_address": server.admin_address,
             "clients": f"TCP port {server.port}, {shown_address(server.address)}",
-            "administration": f"http://{server.admin_address}:{server.admin_port}/",
+            "administration": server.admin_url,
         }
         output.facts(facts, {"clients": "Clients", "administration": "Administration"})
         sys.stdout.flush()  # a program that waits for this line reads a pipe

@@ -45,4 +45,5 @@ def open_publication(folder: Path | None) -> Iterator[OpenedPublication]:
             say_hello,
             host.keyring.host_id,
             will_publish=host.settings().dns_publishing and running_host(host.paths) is not None,
+            note=host.note_publication,
         )

@@ -1,156 +1,211 @@
 """The administration listener, 127.0.0.1:1689: health, metrics, and under `/api/v1` what the commands do.
 
-`/livez`, `/readyz` and `/metrics` are open, for monitors; `/api/v1` asks for the token in `admin.token`. While it
-listens on loopback, requests whose `Host` header names anything else are refused, so that no web page can reach it
-through a name of its own (DNS rebinding). The console's pages are at `/`.
+`/livez`, `/readyz` and `/metrics` are open on the machine itself, for monitors; from elsewhere `/readyz` only says
+whether, and `/metrics` asks for a token. `/api/v1` always does (`gate`): scope read for what looks, operate for what
+changes. While it listens on loopback, requests whose `Host` header names anything else are refused, so that no web page
+can reach it through a name of its own (DNS rebinding). The console's pages are at `/`.
 """
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-import msgspec
-import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from quorate.core.messages import Problem
-from quorate.errors import (
-    InternalFaultError,
-    MalformedRequestError,
-    MethodNotAllowedError,
-    MisdirectedRequestError,
-    NotFoundError,
-    QuorateError,
-    RequestTooLargeError,
-    UnauthorizedError,
+from quorate.core import admintoken
+from quorate.errors import MalformedRequestError, MisdirectedRequestError, QuorateError
+from quorate.host.admin_changes import AdminChanges, Publication
+from quorate.host.admin_http import (
+    fault_answer,
+    json_answer,
+    not_found,
+    number_of,
+    problem_answer,
+    source_of_request,
+    told_answer,
+    wrong_method,
 )
+from quorate.host.admin_tls import is_loopback
 from quorate.host.administration import Administration
-from quorate.host.config import shown_value
 from quorate.host.console.pages import console_routes
+from quorate.host.gate import Caller, Gate
 from quorate.host.health import Health
 from quorate.host.metrics import HostMetrics
 from quorate.host.openapi import openapi_document
 
 __all__ = ["admin_application"]
 
-BODY_BYTES_MAX = 64 * 1024
 PAGE_MAX = 10_000
+USER_HEADER = "quorate-user"
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
+_Known = Callable[[Request, Caller], Awaitable[Response]]
 
 
 def admin_application(
-    administration: Administration, health: Health, metrics: HostMetrics, token: str, address: str
+    administration: Administration,
+    health: Health,
+    metrics: HostMetrics,
+    gate: Gate,
+    publication: Publication,
+    address: str,
 ) -> ASGIApp:
     """The ASGI application of the administration listener.
 
     Args:
-        token: what `Authorization: Bearer` must carry for `/api/v1`.
         address: where it listens; decides which `Host` headers are right.
     """
-    api = _Api(administration, health, metrics)
-
-    def guarded(endpoint: _Endpoint) -> _Endpoint:
-        async def only_with_token(request: Request) -> Response:
-            given = request.headers.get("authorization", "")
-            if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
-                raise UnauthorizedError
-            return await endpoint(request)
-
-        return only_with_token
-
+    door = _Door(gate)
+    api = _Api(administration, health, metrics, door)
     routes = [
         Route("/livez", api.livez, methods=["GET"]),
         Route("/readyz", api.readyz, methods=["GET"]),
         Route("/metrics", api.metrics, methods=["GET"]),
         Route("/api/openapi.json", api.openapi, methods=["GET"]),
-        Route("/api/v1/status", guarded(api.status), methods=["GET"]),
-        Route("/api/v1/settings", guarded(api.settings), methods=["GET"]),
-        Route("/api/v1/settings", guarded(api.change_settings), methods=["PATCH"]),
-        Route("/api/v1/clients", guarded(api.clients), methods=["GET"]),
-        Route("/api/v1/events", guarded(api.events), methods=["GET"]),
-        Route("/api/v1/requests", guarded(api.requests), methods=["GET"]),
-        *console_routes(administration, health, token),
+        *_read_routes(api, door),
+        *_operate_routes(AdminChanges(administration, publication), door),
+        *console_routes(administration, health, gate),
     ]
     application = Starlette(
         routes=routes,
-        exception_handlers={QuorateError: _told, 404: _not_found, 405: _wrong_method, Exception: _fault},
+        exception_handlers={QuorateError: told_answer, 404: not_found, 405: wrong_method, Exception: fault_answer},
     )
-    return _RightHost(application, address) if _is_loopback(address) else application
+    return _RightHost(application, address) if is_loopback(address) else application
+
+
+def _read_routes(api: _Api, door: _Door) -> list[BaseRoute]:
+    places: dict[str, _Known] = {
+        "session": api.session,
+        "status": api.status,
+        "settings": api.settings,
+        "clients": api.clients,
+        "events": api.events,
+        "requests": api.requests,
+    }
+    return [Route(f"/api/v1/{name}", door.reading(place), methods=["GET"]) for name, place in places.items()]
+
+
+def _operate_routes(changes: AdminChanges, door: _Door) -> list[BaseRoute]:
+    places: dict[str, _Known] = {
+        "install-key": changes.install_key,
+        "forget-key": changes.forget_key,
+        "request": changes.request,
+        "activate": changes.activate,
+        "uninstall": changes.uninstall,
+        "update": changes.update,
+        "dns/publish": changes.publish,
+        "dns/withdraw": changes.withdraw,
+    }
+    return [
+        Route("/api/v1/settings", door.operating(changes.settings), methods=["PATCH"]),
+        Route("/api/v1/dns/check", door.reading(changes.check), methods=["GET"]),
+        *(Route(f"/api/v1/{name}", door.operating(place), methods=["POST"]) for name, place in places.items()),
+    ]
+
+
+class _Door:
+    """From a request to whoever sends it."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def reading(self, endpoint: _Known) -> _Endpoint:
+        """For every good token."""
+        return self._for(endpoint, admintoken.Scope.READ)
+
+    def operating(self, endpoint: _Known) -> _Endpoint:
+        """For those that may change the host."""
+        return self._for(endpoint, admintoken.Scope.OPERATE)
+
+    def caller(self, request: Request) -> Caller:
+        """Raises as `Gate.admit`."""
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        token = given.strip() if kind.lower() == "bearer" else None
+        return self._gate.admit(token, source_of_request(request), request.headers.get(USER_HEADER))
+
+    def _for(self, endpoint: _Known, scope: admintoken.Scope) -> _Endpoint:
+        async def only_with_token(request: Request) -> Response:
+            caller = self.caller(request)
+            self._gate.needs(caller, scope, f"{request.method} {request.url.path}")
+            return await endpoint(request, caller)
+
+        return only_with_token
 
 
 class _Api:
-    """The endpoints. What reads the store runs in a thread, so that the clients' answers never wait for it."""
+    """The endpoints that look. What reads the store runs in a thread: the clients' answers never wait for it."""
 
-    def __init__(self, administration: Administration, health: Health, metrics: HostMetrics) -> None:
+    def __init__(self, administration: Administration, health: Health, metrics: HostMetrics, door: _Door) -> None:
         self._administration = administration
         self._health = health
         self._metrics = metrics
+        self._door = door
 
     async def livez(self, request: Request) -> Response:
         is_alive = self._health.is_alive()
-        return _json({"alive": is_alive}, 200 if is_alive else 503)
+        return json_answer({"alive": is_alive}, 200 if is_alive else 503)
 
     async def readyz(self, request: Request) -> Response:
         checks = await run_in_threadpool(self._health.checks)
         is_ready = all(check.ok for check in checks if check.required)
-        return _json({"ready": is_ready, "checks": checks}, 200 if is_ready else 503)
+        shown = checks if self._is_trusted(request) else []
+        return json_answer({"ready": is_ready, "checks": shown}, 200 if is_ready else 503)
 
     async def metrics(self, request: Request) -> Response:
+        if not is_loopback(source_of_request(request)):
+            self._door.caller(request)
         return Response(await run_in_threadpool(self._metrics.exposition), media_type=_METRICS_TYPE)
 
+    def _is_trusted(self, request: Request) -> bool:
+        """Whether it comes from this machine, or with a token; a wrong one is refused."""
+        if is_loopback(source_of_request(request)):
+            return True
+        return "authorization" in request.headers and bool(self._door.caller(request))
+
     async def openapi(self, request: Request) -> Response:
-        return _json(openapi_document())
+        return json_answer(openapi_document())
 
-    async def status(self, request: Request) -> Response:
-        return _json(await run_in_threadpool(self._administration.status))
+    async def session(self, request: Request, caller: Caller) -> Response:
+        return json_answer({"name": caller.name, "scope": caller.scope, "source": caller.source})
 
-    async def settings(self, request: Request) -> Response:
-        return _json(await run_in_threadpool(self._administration.shown_settings))
+    async def status(self, request: Request, caller: Caller) -> Response:
+        return json_answer(await run_in_threadpool(self._administration.status))
 
-    async def change_settings(self, request: Request) -> Response:
-        try:
-            wanted = msgspec.json.decode(await _body(request), type=dict[str, bool | int | str | None])
-        except msgspec.MsgspecError as fault:
-            raise MalformedRequestError(reason=str(fault)[:200]) from None
-        texts = {name: None if value is None else str(shown_value(value)) for name, value in wanted.items()}
-        return _json(await run_in_threadpool(self._administration.set_settings, texts))
+    async def settings(self, request: Request, caller: Caller) -> Response:
+        return json_answer(await run_in_threadpool(self._administration.shown_settings))
 
-    async def clients(self, request: Request) -> Response:
+    async def clients(self, request: Request, caller: Caller) -> Response:
         query = request.query_params
         after = query.get("after")
         key = None
         if after is not None:
             group, _, cmid = after.rpartition("/")
             key = (group, cmid)
-        limit = _number(query.get("limit"), "limit", 1, PAGE_MAX) or 1000
+        limit = number_of(query.get("limit"), "limit", 1, PAGE_MAX) or 1000
         try:
             rows = await run_in_threadpool(self._administration.clients, query.get("search"), limit, key)
         except ValueError:
             raise MalformedRequestError(reason="after is GROUP/CMID of the last row of the page before") from None
         last = f"{rows[-1].group}/{rows[-1].cmid}" if len(rows) == limit else None
-        return _json({"clients": rows, "next": last})
+        return json_answer({"clients": rows, "next": last})
 
-    async def events(self, request: Request) -> Response:
+    async def events(self, request: Request, caller: Caller) -> Response:
         query = request.query_params
-        event_id = _number(query.get("id"), "id", 1, 99_999)
-        after_id = _number(query.get("after"), "after", 0, 2**62)
-        limit = _number(query.get("limit"), "limit", 1, PAGE_MAX) or 100
+        event_id = number_of(query.get("id"), "id", 1, 99_999)
+        after_id = number_of(query.get("after"), "after", 0, 2**62)
+        limit = number_of(query.get("limit"), "limit", 1, PAGE_MAX) or 100
         rows = await run_in_threadpool(self._administration.events, event_id, after_id, limit)
-        return _json({"events": rows})
+        return json_answer({"events": rows})
 
-    async def requests(self, request: Request) -> Response:
-        return _json(await run_in_threadpool(self._administration.requests))
+    async def requests(self, request: Request, caller: Caller) -> Response:
+        return json_answer(await run_in_threadpool(self._administration.requests))
 
 
 class _RightHost:
@@ -169,61 +224,5 @@ class _RightHost:
             await self._application(scope, receive, send)
             return
         shown = "".join(c if c.isprintable() else "?" for c in host)[:100] or "a request without Host header"
-        response = _problem(MisdirectedRequestError(host=shown, allowed="localhost or 127.0.0.1"))
+        response = problem_answer(MisdirectedRequestError(host=shown, allowed="localhost or 127.0.0.1"))
         await response(scope, receive, send)
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise RequestTooLargeError(body_bytes_max=BODY_BYTES_MAX)
-    return bytes(body)
-
-
-def _number(text: str | None, name: str, low: int, high: int) -> int | None:
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high):
-        raise MalformedRequestError(reason=f"{name} is a whole number, {low}..{high}")
-    return int(text)
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
-
-
-def _problem(fault: QuorateError, headers: dict[str, str] | None = None) -> Response:
-    body = msgspec.json.encode(Problem.of(fault))
-    return Response(body, status_code=fault.http_status, media_type="application/problem+json", headers=headers)
-
-
-async def _told(request: Request, fault: Exception) -> Response:
-    if not isinstance(fault, QuorateError):
-        return await _fault(request, fault)
-    headers = {}
-    if isinstance(fault, UnauthorizedError):
-        headers["www-authenticate"] = "Bearer"
-    retry = fault.values.get("retry_after_s")
-    if retry is not None:
-        headers["retry-after"] = str(retry)
-    return _problem(fault, headers)
-
-
-async def _not_found(request: Request, fault: Exception) -> Response:
-    return _problem(NotFoundError(path=request.url.path[:100]))
-
-
-async def _wrong_method(request: Request, fault: Exception) -> Response:
-    allowed = (getattr(fault, "headers", None) or {}).get("Allow", "another method")
-    return _problem(MethodNotAllowedError(path=request.url.path[:100], allowed=allowed), {"allow": allowed})
-
-
-async def _fault(request: Request, fault: Exception) -> Response:
-    structlog.get_logger("quorate.host.admin").error("request_failed", path=request.url.path[:100], exc_info=fault)
-    return _problem(InternalFaultError())
-
-
-def _is_loopback(address: str) -> bool:
-    return ipaddress.ip_address(address).is_loopback

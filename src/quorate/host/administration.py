@@ -6,13 +6,11 @@ a command changes a running host notices within about a second.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-
-from msgspec.structs import asdict
 
 from quorate import __version__
 from quorate.clock import Clock, Entropy
@@ -22,15 +20,10 @@ from quorate.core.events import HostEvent
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.core.trust import Anchor
 from quorate.errors import QuorateError, StateExistsError
-from quorate.host.config import (
-    RULES,
-    Settings,
-    StatePaths,
-    parse_setting,
-    settings_from,
-    shown_value,
-    unknown_setting,
-)
+from quorate.host.audit import Actor
+from quorate.host.config import Settings, StatePaths
+from quorate.host.configuration import Configuration
+from quorate.host.configuring import Configuring
 from quorate.host.files import make_folder
 from quorate.host.forecast import DAYS, SILENT_ROWS, CountOf, Forecast, ForecastWatch, forecast
 from quorate.host.keyring import Credentials, HostKeyring
@@ -38,7 +31,7 @@ from quorate.host.metrics import GroupCount
 from quorate.host.paperwork import Paperwork
 from quorate.host.process import running_host
 from quorate.host.publication.machine import Surroundings
-from quorate.host.publication.publisher import DnsPublisher
+from quorate.host.publication.publisher import DnsPublisher, DomainResult
 from quorate.host.publication.settings import PublicationSettings
 from quorate.host.publication.state import PublicationState, StoreMemory, change_state, state_in
 from quorate.host.publication.wanted import services_of, wanted_publication
@@ -46,25 +39,23 @@ from quorate.host.renewal import ending
 from quorate.host.store.reports import PAGE_MAX, ClientRow
 from quorate.host.store.store import Store
 from quorate.host.tokens import TokenDesk
-from quorate.host.together import check_together
 from quorate.host.views import ClassCount, ClientView, DnsView, HostStatus, ProductView, client_view, event_view
 
 __all__ = ["Administration"]
 
 
-class Administration(Paperwork, TokenDesk):
+class Administration(Configuring, Paperwork, TokenDesk):
     """One host's administration. Methods may be called from any thread.
 
     Args:
-        overrides: settings of this run only, by attribute of `Settings` (`host run --port`).
+        configuration: what is said of settings beside the store; default: nothing.
     """
 
     def __init__(
-        self, keyring: HostKeyring, store: Store, clock: Clock, overrides: Mapping[str, Any] | None = None
+        self, keyring: HostKeyring, store: Store, clock: Clock, configuration: Configuration | None = None
     ) -> None:
-        super().__init__(keyring, store, clock)
+        super().__init__(keyring, store, clock, configuration)
         self.paths: StatePaths = keyring.paths
-        self._overrides = dict(overrides or {})
         self._ahead = ForecastWatch(lambda: self.forecast(silent_rows=0), clock)
 
     @classmethod
@@ -83,13 +74,17 @@ class Administration(Paperwork, TokenDesk):
         # The identity comes last: what an interrupted init leaves behind is no host, and the next init takes it over.
         store = Store.open(paths.database) if paths.database.exists() else Store.create(paths.database)
         try:
-            return cls(HostKeyring.create(paths, product_token, jwks, clock, entropy), store, clock)
+            made = cls(HostKeyring.create(paths, product_token, jwks, clock, entropy), store, clock)
+            made.note(None, "init", f"host {made.keyring.host_id} made")
+            return made
         except BaseException:
             store.close()
             raise
 
     @classmethod
-    def open(cls, paths: StatePaths, clock: Clock, entropy: Entropy) -> Administration:
+    def open(
+        cls, paths: StatePaths, clock: Clock, entropy: Entropy, configuration: Configuration | None = None
+    ) -> Administration:
         """The host in a state folder. Close it (it is a context manager).
 
         Raises:
@@ -97,7 +92,7 @@ class Administration(Paperwork, TokenDesk):
             FilePermissionsError, SchemaNewerError, StoreUnavailableError
         """
         keyring = HostKeyring(paths, clock, entropy)
-        return cls(keyring, Store.open(paths.database), clock)
+        return cls(keyring, Store.open(paths.database), clock, configuration)
 
     def close(self) -> None:
         """Let go of the store."""
@@ -118,15 +113,14 @@ class Administration(Paperwork, TokenDesk):
             StoreUnavailableError, TrustError, FileAccessError: what cannot be read.
         """
         credentials, now_s, stored = self.keyring.credentials(), self._clock.now_s(), self._store.settings()
-        settings = settings_from(stored, self._overrides)
+        settings = self.configuration.layers.settings(stored)
         certificate = credentials.certificate
         why_not, notice, ahead = _why_not(credentials, now_s), ending(credentials, now_s), self._ahead.latest()
         key = self.keyring.product_key()
         groups = () if certificate is None else certificate.groups
         running = running_host(self.paths)
         if running is not None:  # what is really served, where this run was told otherwise than the settings say
-            served = {name: value for name, value in asdict(running).items() if name != "pid" and value is not None}
-            settings = replace(settings, **served)
+            settings = replace(settings, **running.served())
         return HostStatus(
             host_id=credentials.host_id,
             version=__version__,
@@ -179,7 +173,7 @@ class Administration(Paperwork, TokenDesk):
             StoreUnavailableError
         """
         stored = self._store.settings()
-        return _dns_view(settings_from(stored, self._overrides), state_in(stored), is_running=True)
+        return _dns_view(self.configuration.layers.settings(stored), state_in(stored), is_running=True)
 
     def published(self) -> dict[str, bool]:
         """The same for metrics: each domain, and whether every record stands there."""
@@ -208,6 +202,13 @@ class Administration(Paperwork, TokenDesk):
             on_results=lambda results, next_s: change_state(self._store, lambda state: state.after(results, next_s)),
         )
         return wanted, publisher
+
+    def note_publication(self, action: str, results: Sequence[DomainResult], by: Actor | None = None) -> None:
+        """Event 12315 of a publication or withdrawal that somebody asked for (12293 and 12294 tell each domain's)."""
+        done = [each.domain.rstrip(".") for each in results if each.error is None]
+        failed = [f"{each.domain.rstrip('.')} ({each.error.code})" for each in results if each.error is not None]
+        said = [f"{words}: {', '.join(found)}" for words, found in (("done", done), ("failed", failed)) if found]
+        self.note(by, f"dns-{action}", "; ".join(said) or "nothing to do")
 
     def counts(
         self, credentials: Credentials | None = None, now_s: int | None = None
@@ -279,38 +280,6 @@ class Administration(Paperwork, TokenDesk):
         """The host's time, for pages that say how long ago something was."""
         return self._clock.now_s()
 
-    # --- settings ----------------------------------------------------------------------------------------------
-
-    def settings(self) -> Settings:
-        """All settings, this run's overrides included."""
-        return settings_from(self._store.settings(), self._overrides)
-
-    def shown_settings(self) -> dict[str, str | int]:
-        """All settings by the names people type, as they type them."""
-        settings = self.settings()
-        return {name: shown_value(getattr(settings, rule.attribute)) for name, rule in RULES.items()}
-
-    def set_settings(self, texts: Mapping[str, str | None]) -> dict[str, str | int]:
-        """Set several settings, all or none; None means back to the default. What then stands is returned.
-
-        Raises:
-            InvalidSettingError: naming what is allowed, and the nearest name; nothing was changed.
-            StoreUnavailableError
-        """
-        products = self.keyring.credentials().products
-        values = {
-            _known(name): None if text is None else parse_setting(name, text, products)[1]
-            for name, text in texts.items()
-        }
-        stored = self._store.settings()
-        for name, value in values.items():
-            stored[name] = value
-        settings = settings_from({name: value for name, value in stored.items() if value is not None})
-        check_together(settings, frozenset(values))
-        self._store.change_settings(values)
-        shown = self.shown_settings()
-        return {name: shown[name] for name in values}
-
     def _machines(self, credentials: Credentials, now_s: int) -> dict[str, dict[str, int]]:
         shown: dict[str, dict[str, int]] = {}
         for window_s in {product.policy.count_window_s for product in credentials.products}:
@@ -366,13 +335,6 @@ def _dns_view(settings: Settings, state: PublicationState, *, is_running: bool) 
 def _viewed(row: ClientRow, windows_s: Mapping[str, int], now_s: int) -> ClientView:
     window_s = windows_s.get(row.group, 30 * DAY_S)
     return client_view(row, is_lapsed=not is_in_window(row.last_heard_s, now_s, window_s))
-
-
-def _known(name: str) -> str:
-    typed = name.strip().lower().replace("_", "-")
-    if typed not in RULES:
-        raise unknown_setting(name)
-    return typed
 
 
 def _size(path: Path) -> int:

@@ -12,22 +12,21 @@ import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
-from granian.constants import Interfaces
-from msgspec.structs import asdict
 
 from quorate.clock import Clock, Entropy
 from quorate.core.events import ServiceFailed
 from quorate.errors import InternalFaultError, PortTakenError, QuorateError
-from quorate.host.admin_api import admin_application
+from quorate.host.admin_door import AdminDoor
+from quorate.host.admin_tls import AdminTls
 from quorate.host.administration import Administration
 from quorate.host.admission import Admission
 from quorate.host.chores import StoreChores
-from quorate.host.config import Limits, Settings, StatePaths, machine_name
+from quorate.host.config import Limits, Settings, StatePaths, differences, machine_name
+from quorate.host.configuration import Configuration
 from quorate.host.front import Front
 from quorate.host.health import Health
 from quorate.host.keyring import Credentials, HostKeyring
@@ -48,7 +47,6 @@ from quorate.host.writer import AnswerWriter
 
 __all__ = ["HostServer"]
 
-ADMIN_CONNECTIONS_MAX = 128
 
 _Served = TypeVar("_Served", Front, Listener)
 
@@ -58,6 +56,7 @@ class HostServer:
 
     Args:
         state_dir: made by `quorate host init`.
+        configuration: what is said of settings beside the store; read anew at the start and by `reload`.
         overrides: settings of this run only, by attribute of `Settings`; port 0 lets the operating system choose.
         on_change: called when changed settings, product files or a new certificate are in use.
         manager: told how it goes.
@@ -80,6 +79,7 @@ class HostServer:
         clock: Clock,
         entropy: Entropy,
         *,
+        configuration: Configuration | None = None,
         overrides: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         on_change: Callable[[], None] | None = None,
@@ -94,9 +94,7 @@ class HostServer:
         self._paths = StatePaths(state_dir)
         self._clock = clock
         self._entropy = entropy
-        self._overrides = dict(overrides or {})
-        if handed is not None:  # where it listens is the service manager's to say, whatever the settings are
-            self._overrides |= dict(zip(("address", "port"), handed.getsockname(), strict=False))
+        self._configuration = (configuration or Configuration()).for_run(overrides or {}, handed)
         self._limits = limits or Limits()
         self._log = structlog.get_logger("quorate.host")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,7 +104,7 @@ class HostServer:
         self._priority = ProcessPriority()
         self._public: Front | None = None
         self._admin: Listener | None = None
-        self._refused_ports: set[tuple[str, int]] = set()
+        self._tls = AdminTls(clock, self._note_failed_start)
 
     # --- from outside ------------------------------------------------------------------------------------------
 
@@ -129,6 +127,11 @@ class HostServer:
     def admin_port(self) -> int:
         """The port of administration that is really served, 0 while there is none."""
         return 0 if self._admin is None else self._admin.port
+
+    @property
+    def admin_url(self) -> str:
+        """Where the console is; empty while there is none."""
+        return "" if self._admin is None else self._door.url_of(self._admin)
 
     def stop(self) -> None:
         """Ask it to stop; from any thread, at any time, also before it runs."""
@@ -163,9 +166,12 @@ class HostServer:
         keyring = HostKeyring(self._paths, self._clock, self._entropy)
         with StateLock(self._paths) as lock, contextlib.closing(Store.open(self._paths.database)) as store:
             self._lock = lock
-            self.administration = administration = Administration(keyring, store, self._clock, self._overrides)
+            self.administration = administration = Administration(keyring, store, self._clock, self._configuration)
             try:
-                credentials, settings = keyring.credentials(), administration.settings()
+                credentials = keyring.credentials()
+                self._configuration.reread(credentials.products)
+                settings = administration.settings()
+                await asyncio.to_thread(self._tls.start, settings)
                 public_socket = self._handed or open_socket(settings.address, settings.port, self._limits.backlog)
                 with contextlib.closing(public_socket):
                     admin_socket = open_socket(settings.admin_address, settings.admin_port, self._limits.backlog)
@@ -205,20 +211,22 @@ class HostServer:
             lambda: bool(self._public and self._public.is_serving),
             administration.dns,
             administration.falling,
+            lambda: self._configuration.fault,
         )
         self._findable = (
             PublicationThread(store, self._clock, self._entropy, writer.record, self._around),
             MdnsThread(self._clock, credentials.host_id, machine_name(), writer.record),
         )
         self._papers = PapersWatch(administration.keyring, self._clock, self._entropy, writer.record, machine_name())
-        token = administration.keyring.admin_token()
         self._public_api = PublicApi(service, metrics, admission)
-        self._admin_api = partial(admin_application, administration, health, metrics, token)
+        self._door = AdminDoor(
+            administration, health, metrics, writer, self._tls, self._clock, self._entropy, self._around, limits
+        )
         self._apply_priority(settings)
         writer.start(self._loop)
         try:
             self._public = await self._listen_public(public_socket)
-            self._admin = await self._listen_admin(admin_socket)
+            self._admin = await self._door.open(admin_socket, settings)
             self._say_where()
             self._be_found(settings)
             self._manager.ready(self._standing())
@@ -233,12 +241,6 @@ class HostServer:
         front = Front(sock, self._public_api, self._clock, self._limits, connections_max)
         await front.start()
         return front
-
-    async def _listen_admin(self, sock: socket.socket) -> Listener:
-        application = self._admin_api(sock.getsockname()[0])
-        listener = Listener(sock, application, Interfaces.ASGINL, self._limits, ADMIN_CONNECTIONS_MAX)
-        listener.start()
-        return listener
 
     async def _end(self, writer: AnswerWriter) -> None:
         """Listeners and publication first: what they have taken in, and their events, need the writer."""
@@ -261,7 +263,7 @@ class HostServer:
     async def _watch(self, writer: AnswerWriter, chores: StoreChores, settings: Settings) -> None:
         """Once a second: use what has changed; tell those who have waited too long."""
         assert self._stopping is not None, "run() sets it"  # noqa: S101  (our own mistake only)
-        stamp = self.administration.keyring.stamp()
+        stamp, _ = self._look(False)
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), self._limits.poll_s)
@@ -287,7 +289,7 @@ class HostServer:
     ) -> tuple[Any, Settings]:
         """Look, and use what is new; the files' stamp and the settings that now hold."""
         try:
-            found, wanted = await asyncio.to_thread(self._look)
+            found, wanted = await asyncio.to_thread(self._look, is_reload)
             credentials = self.service.credentials
             if found != stamp or is_reload:
                 credentials = await asyncio.to_thread(self.administration.keyring.credentials)
@@ -308,19 +310,25 @@ class HostServer:
             self._on_change()
         return found, settings
 
-    def _look(self) -> tuple[Any, Settings]:
-        return self.administration.keyring.stamp(), self.administration.settings()
+    def _look(self, is_reload: bool) -> tuple[Any, Settings]:
+        if is_reload:
+            try:
+                self._configuration.reread(self.service.credentials.products)
+            except QuorateError as fault:  # what was read before stays in use
+                self._log.error("configuration_not_used", code=fault.code, message=fault.message, hint=fault.hint)
+                self._note_failed_start(fault)
+        wanted = self.administration.settings()
+        return (self.administration.keyring.stamp(), self._tls.stamp(wanted)), wanted
 
     async def _apply(self, before: Settings, wanted: Settings) -> Settings:
         """What needs more than the next answer: ports and priority. The settings that now hold."""
-        self._log.info("changed", settings=_differences(before, wanted), products=self._products())
+        self._log.info("changed", settings=differences(before, wanted), products=self._products())
         if wanted.priority is not before.priority:
             self._apply_priority(wanted)
         if (wanted.address, wanted.port) != (before.address, before.port) and self._public is not None:
             self._public = await self._move(self._public, wanted.address, wanted.port, self._listen_public)
-        is_admin_moved = (wanted.admin_address, wanted.admin_port) != (before.admin_address, before.admin_port)
-        if is_admin_moved and self._admin is not None:
-            self._admin = await self._move(self._admin, wanted.admin_address, wanted.admin_port, self._listen_admin)
+        if self._admin is not None:
+            self._admin = await self._door.follow(self._admin, wanted, self._move)
         self._say_where()
         return wanted
 
@@ -350,10 +358,12 @@ class HostServer:
             address=self.address,
             admin_port=self.admin_port,
             admin_address=self.admin_address,
+            config=None if self._configuration.file is None else str(self._configuration.file),
+            layers=self._configuration.layers,
         )
         self._lock.say(where)
         self._manager.status(self._standing())
-        self._log.info("listening", host_id=self.service.credentials.host_id, **asdict(where))
+        self._log.info("listening", host_id=self.service.credentials.host_id, pid=where.pid, **where.served())
 
     def _standing(self) -> str:
         """One line for `systemctl status`."""
@@ -385,8 +395,3 @@ class HostServer:
         )
         with contextlib.suppress(QuorateError):
             self.administration.record(event)
-
-
-def _differences(before: Settings, after: Settings) -> dict[str, Any]:
-    old, new = vars(before), vars(after)
-    return {name: value for name, value in new.items() if old[name] != value}

@@ -1,13 +1,12 @@
 """The console's pages: overview, machines, events. They only show; what changes something is a command.
 
-Whoever has the administration token may look: it is typed once (or given as `/?token=`), and a cookie that is made from
-it stands for it until the browser closes. Pages carry no script and load nothing but their own style sheet.
+Whoever has a token of administration may look: it is typed once, and a cookie that is made from it stands for it until
+the browser closes, for twelve hours at most. On the machine itself `/?token=` does as well. The cookie is good for
+pages only, and pages change nothing. They carry no script and load nothing but their own style sheet.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
+from quorate.errors import LockedOutError, RequestTooLargeError, TokenDamagedError, UnauthorizedError
+from quorate.host.admin_http import body_of, source_of_request
+from quorate.host.admin_tls import is_loopback
 from quorate.host.administration import Administration
+from quorate.host.gate import Gate
 from quorate.host.health import Health
 
 __all__ = ["console_routes"]
@@ -40,9 +43,9 @@ _HEADERS = {
 _Page = Callable[[Request], Awaitable[Response]]
 
 
-def console_routes(administration: Administration, health: Health, token: str) -> Sequence[BaseRoute]:
+def console_routes(administration: Administration, health: Health, gate: Gate) -> Sequence[BaseRoute]:
     """The console's places on the administration listener."""
-    console = _Console(administration, health, token)
+    console = _Console(administration, health, gate)
     return [
         Route("/", console.guarded(console.overview), methods=["GET"]),
         Route("/clients", console.guarded(console.clients), methods=["GET"]),
@@ -54,12 +57,10 @@ def console_routes(administration: Administration, health: Health, token: str) -
 
 
 class _Console:
-    def __init__(self, administration: Administration, health: Health, token: str) -> None:
+    def __init__(self, administration: Administration, health: Health, gate: Gate) -> None:
         self._administration = administration
         self._health = health
-        self._token = token
-        # The cookie proves the token without being it: a stolen one opens the console's pages and nothing else.
-        self._cookie = hmac.new(token.encode(), b"quorate-console", hashlib.sha256).hexdigest()
+        self._gate = gate
         self._style = (_HERE / "static" / "console.css").read_bytes()
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
@@ -76,39 +77,56 @@ class _Console:
         """The page for those who are signed in; the sign-in page for everybody else."""
 
         async def only_signed_in(request: Request) -> Response:
+            source = source_of_request(request)
             given = request.query_params.get("token")
-            if given is not None and hmac.compare_digest(given.encode(), self._token.encode()):
-                return self._welcome(request.url.path)
-            if not hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self._cookie.encode()):
-                return self._sign_in_page(is_wrong=given is not None)
+            if given is not None and is_loopback(source):  # elsewhere it would stand in logs on its way
+                return self._enter(request, given, request.url.path)
+            if self._gate.admit_cookie(request.cookies.get(COOKIE, ""), source) is None:
+                return self._sign_in_page(request)
             return await page(request)
 
         return only_signed_in
 
     async def sign_in(self, request: Request) -> Response:
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > FORM_BYTES_MAX:
-                return self._sign_in_page(is_wrong=True)
+        if _is_cross_site(request):
+            return self._sign_in_page(request, "Open this page itself, and sign in there.", 403)
+        try:
+            body = await body_of(request, FORM_BYTES_MAX)
+        except RequestTooLargeError:
+            return self._sign_in_page(request, "That was not the token.")
         typed = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0].strip()
-        if not hmac.compare_digest(typed.encode(), self._token.encode()):
-            return self._sign_in_page(is_wrong=True)
-        return self._welcome("/")
+        return self._enter(request, typed, "/")
 
     async def sign_out(self, request: Request) -> Response:
         response = RedirectResponse("/", status_code=303, headers=_HEADERS)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        if not _is_cross_site(request):
+            response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_encrypted(request))
         return response
 
-    def _welcome(self, path: str) -> Response:
+    def _enter(self, request: Request, given: str, path: str) -> Response:
+        try:
+            caller = self._gate.admit(given, source_of_request(request))
+        except LockedOutError as locked:
+            page = self._sign_in_page(request, f"{locked.message[0].upper()}{locked.message[1:]}.", 429)
+            page.headers["retry-after"] = str(locked.values["retry_after_s"])
+            return page
+        except TokenDamagedError as damaged:
+            return self._sign_in_page(request, f"{damaged.message[0].upper()}{damaged.message[1:]}.")
+        except UnauthorizedError:
+            return self._sign_in_page(request, "That was not the token.")
         response = RedirectResponse(path, status_code=303, headers=_HEADERS)
-        response.set_cookie(COOKIE, self._cookie, httponly=True, samesite="strict")
+        cookie = self._gate.cookie(caller)
+        response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=_is_encrypted(request))
         return response
 
-    def _sign_in_page(self, *, is_wrong: bool) -> Response:
+    def _sign_in_page(self, request: Request, wrong: str = "", status_code: int = 401) -> Response:
         return self._page(
-            "sign_in.html", 401, is_wrong=is_wrong, token_path=self._administration.paths.token, signed_in=False
+            "sign_in.html",
+            status_code,
+            wrong=wrong,
+            is_local=is_loopback(source_of_request(request)),
+            token_path=self._administration.paths.token,
+            signed_in=False,
         )
 
     # --- pages -------------------------------------------------------------------------------------------------
@@ -146,6 +164,15 @@ class _Console:
     def _page(self, template: str, status_code: int = 200, **values: Any) -> Response:
         shown = self._templates.get_template(template).render({"signed_in": True, "here": "", **values})
         return HTMLResponse(shown, status_code=status_code, headers=_HEADERS)
+
+
+def _is_cross_site(request: Request) -> bool:
+    """A form of another site's page, as today's browsers say; the cookie stays away from those by itself."""
+    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+
+
+def _is_encrypted(request: Request) -> bool:
+    return request.url.scheme == "https"
 
 
 def _utc(time_s: int | None) -> str:
