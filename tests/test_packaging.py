@@ -97,7 +97,10 @@ def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
     assert files_of_the_package() <= names
     assert "quorate/py.typed" in names
     assert any(name.startswith("quorate/host/store/migrations/versions/v0001") for name in names)
-    assert {name.split("/")[0] for name in names} == {"quorate", f"quorate-{quorate.__version__}.dist-info"}
+    version = f"quorate-{quorate.__version__}"
+    assert {name.split("/")[0] for name in names} == {"quorate", f"{version}.dist-info", f"{version}.data"}
+    pages = {path.relative_to(ROOT / "docs/man").as_posix() for path in (ROOT / "docs/man").rglob("*.[15]")}
+    assert {f"{version}.data/data/share/man/{page}" for page in pages} == {name for name in names if ".data/" in name}
     assert f"quorate-{quorate.__version__}.dist-info/licenses/LICENSE" in names
 
 

@@ -11,6 +11,8 @@ import sys
 
 from scripts.docs.architecture import ARCHITECTURE, architecture_page
 from scripts.docs.commands import commands_page
+from scripts.docs.configuration import configuration_page
+from scripts.docs.man import man_pages
 from scripts.docs.slmgr import slmgr_page
 from scripts.docs.tables import errors_page, events_page, settings_page, states_page
 from tests.support.source import ROOT
@@ -28,11 +30,13 @@ def pages() -> dict[str, str]:
         "commands.md": commands_page(),
         "slmgr.md": slmgr_page(),
         "settings.md": settings_page(),
+        "configuration.md": configuration_page(),
         "events.md": events_page(),
         "client-states.md": states_page(),
     }
     generated = {f"docs/reference/{name}": HEAD + text.rstrip() + "\n" for name, text in made.items()}
-    return {**generated, ARCHITECTURE: architecture_page()}
+    manual = {f"docs/man/{name}": text for name, text in man_pages().items()}
+    return {**generated, **manual, ARCHITECTURE: architecture_page()}
 
 
 def stale_pages() -> dict[str, str]:
@@ -51,6 +55,7 @@ def main(arguments: list[str]) -> int:
             sys.stderr.write(f"error: out of date: {', '.join(stale)}\nhint: {COMMAND}\n")
         return 1 if stale else 0
     for name, text in stale.items():
+        (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / name).write_text(text, encoding="utf-8")
     return 0
 

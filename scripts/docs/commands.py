@@ -13,7 +13,7 @@ import typer
 from quorate.cli.main import ROOMS, application
 from scripts.docs.words import anchor, cell, prose
 
-__all__ = ["Command", "commands", "commands_page"]
+__all__ = ["UNLISTED", "Command", "commands", "commands_page", "default_of", "metavar_of", "usage_of"]
 
 UNLISTED = {"--help", "--install-completion", "--show-completion"}  # every command line has them
 
@@ -85,10 +85,12 @@ def commands_page() -> str:
             inner = [f"[`{name}`](#{anchor(f'{command.path} {name}')})" for name in command.parser.commands]
             lines += ["Commands: " + ", ".join(inner) + ".", ""]
         else:
-            lines += [f"Usage: `{_usage(command)}`", ""]
+            lines += [f"Usage: `{usage_of(command)}`", ""]
         if command.arguments:
             lines += ["| argument | |", "|---|---|"]
-            lines += [f"| `{_metavar(each)}` | {cell(getattr(each, 'help', '') or '')} |" for each in command.arguments]
+            lines += [
+                f"| `{metavar_of(each)}` | {cell(getattr(each, 'help', '') or '')} |" for each in command.arguments
+            ]
             lines.append("")
         if command.options:
             lines += ["| flag | variable | default | |", "|---|---|---|---|"]
@@ -97,25 +99,27 @@ def commands_page() -> str:
     return "\n".join(lines)
 
 
-def _usage(command: Command) -> str:
+def usage_of(command: Command) -> str:
+    """How it is typed, with what must be said."""
     words = [command.path]
     for each in command.parser.params:
         if each.param_type_name == "argument":
-            words.append(_metavar(each) if each.required else f"[{_metavar(each)}]")
+            words.append(metavar_of(each) if each.required else f"[{metavar_of(each)}]")
         elif each.required:
-            words.append(f"{each.opts[-1]} {_metavar(each)}")
+            words.append(f"{each.opts[-1]} {metavar_of(each)}")
     return " ".join([*words, "[flags]"])
 
 
 def _option_row(command: Command, option: Any) -> str:
     spelled = ", ".join(f"`{flag}`" for flag in (*option.opts, *option.secondary_opts))
     if not option.is_flag:
-        spelled += f" *{_metavar(option)}*"
+        spelled += f" *{metavar_of(option)}*"
     variable = command.variable(option)
-    return f"| {spelled} | {f'`{variable}`' if variable else ''} | {_default(option)} | {cell(option.help or '')} |"
+    return f"| {spelled} | {f'`{variable}`' if variable else ''} | {default_of(option)} | {cell(option.help or '')} |"
 
 
-def _default(option: Any) -> str:
+def default_of(option: Any) -> str:
+    """Its default, as a table shows it; empty for none."""
     if isinstance(option.show_default, str):
         return cell(option.show_default)
     if option.required:
@@ -128,7 +132,8 @@ def _default(option: Any) -> str:
     return f"`{getattr(default, 'value', default)}`"
 
 
-def _metavar(parameter: Any) -> str:
+def metavar_of(parameter: Any) -> str:
+    """What stands for its value."""
     if parameter.metavar:
         return str(parameter.metavar)
     annotation = parameter.type_descriptor.annotation

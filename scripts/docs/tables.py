@@ -27,7 +27,7 @@ def errors_page() -> str:
     """All errors with a code of their own, file by file."""
     files = [
         f"quorate.errors.{name}"
-        for name in ("host", "way", "trust", "administration", "access", "publication", "machine")
+        for name in ("host", "way", "trust", "administration", "access", "eventlog", "publication", "machine")
     ]
     kinds = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
     kinds = [kind for kind in kinds if "code" in vars(kind) and kind is not errors.QuorateError]
@@ -79,7 +79,7 @@ def settings_page() -> str:
         "# Settings of a KMS host",
         "",
         "`quorate host set NAME VALUE` writes a setting into the host's store; a running host notices within about a",
-        "second. `quorate host status` shows them.",
+        "second. `quorate host config show` shows them, and who says so: a [file or a variable](configuration.md) may.",
         "",
         "| setting | allowed |",
         "|---|---|",
