@@ -14,6 +14,7 @@ import msgspec
 import typer
 
 from quorate.cli.host_backup import add_backup_commands
+from quorate.cli.host_config import config_app, say_stronger
 from quorate.cli.host_dns import dns_app
 from quorate.cli.host_firewall import firewall_command
 from quorate.cli.host_forecast import forecast_command
@@ -44,6 +45,7 @@ app = typer.Typer(
     epilog="Example: quorate host status",
 )
 
+app.add_typer(config_app, name="config")
 app.add_typer(dns_app(open_publication), name="dns")
 app.add_typer(token_app(open_host), name="token")
 add_backup_commands(app)
@@ -241,6 +243,7 @@ def set_(
         value = str(Path(value).absolute())  # the host may be started in another folder
     with open_host(folder) as host:
         output.facts(host.set_settings({name: None if value == "default" else value}))
+        say_stronger(output, host, name.strip().lower().replace("_", "-"))
 
 
 # --- the machine around it -------------------------------------------------------------------------------------------

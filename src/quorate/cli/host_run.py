@@ -6,25 +6,27 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
 
 from quorate.cli.hostlog import LogFormat, configure_log
-from quorate.cli.hostopen import host_paths
+from quorate.cli.hostopen import host_configuration, host_paths
 from quorate.cli.hoststatus import shown_address
-from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir
 from quorate.cli.under_systemd import handed_by_systemd
 from quorate.clock import SystemClock, SystemEntropy
-from quorate.host.config import RULES
+from quorate.host.config import RULES, shown_value
 from quorate.host.foreground import run_until_signalled
+from quorate.host.layers import Said
 from quorate.host.serve import HostServer
 
 __all__ = ["run"]
 
 
 def run(
+    context: typer.Context,
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65_535, help="Clients' port, this time.", show_default="1688")
     ] = None,
@@ -42,21 +44,23 @@ def run(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="Log lines on stderr: text, json, or text on a terminal only.")
     ] = LogFormat.AUTO,
+    config: ConfigFile = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run the KMS host until SIGTERM or Ctrl-C: clients on port 1688, administration on 127.0.0.1:1689."""
+    """Run the KMS host until SIGTERM or Ctrl-C: clients on port 1688, administration on 127.0.0.1:1689.
+
+    SIGHUP reads configuration, certificates and product files again. Every setting has a variable of its own, such as
+    QUORATE_HOST_RENEWAL_INTERVAL: docs/reference/configuration.md.
+    """
     output = Output(as_json)
     configure_log(log_format, sys.stderr)
-    overrides = {
-        "port": port,
-        "admin_port": admin_port,
-        "address": None if address is None else RULES["address"].typed(address),
-        "dns_publishing": dns,
-    }
+    flags = _flags(context, port=port, admin_port=admin_port, address=address, dns=dns)
     clock = SystemClock()
     around = handed_by_systemd(os.environ, os.getpid(), clock)
-    server = HostServer(host_paths(folder).root, clock, SystemEntropy(), overrides=overrides, **around)
+    paths = host_paths(folder)
+    configuration = host_configuration(paths, config, flags)
+    server = HostServer(paths.root, clock, SystemEntropy(), configuration=configuration, **around)
 
     def on_ready() -> None:
         facts = {
@@ -72,3 +76,19 @@ def run(
 
     loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     run_until_signalled(server, on_ready, loop_factory)
+
+
+_SETTINGS = {"port": "port", "admin_port": "admin-port", "address": "address", "dns": "dns-publishing"}
+
+
+def _flags(context: typer.Context, **given: Any) -> dict[str, Said]:
+    """This run's own values by setting, and whether the flag or its variable says each; raises InvalidSettingError."""
+    flags = {}
+    for name, value in given.items():
+        if value is not None:
+            setting, option = _SETTINGS[name], f"--{name.replace('_', '-')}"
+            typed = RULES[setting].typed(value) if isinstance(value, str) else value
+            source = context.get_parameter_source(name)
+            is_variable = source is not None and source.name == "ENVIRONMENT"
+            flags[setting] = Said(shown_value(typed), f"QUORATE_HOST_RUN_{name.upper()}" if is_variable else option)
+    return flags

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,13 +12,18 @@ import structlog
 
 from quorate.cli.host_dns import OpenedPublication
 from quorate.clock import SystemClock, SystemEntropy
+from quorate.core.documents import ProductFile
+from quorate.errors import QuorateError
 from quorate.host.administration import Administration
 from quorate.host.config import StatePaths, state_dir
+from quorate.host.configuration import Configuration, config_path
+from quorate.host.keyring import HostKeyring
+from quorate.host.layers import Said
 from quorate.host.process import running_host
 from quorate.host.publication.hello import say_hello
 from quorate.host.publication.machine import Surroundings
 
-__all__ = ["host_paths", "open_host", "open_publication"]
+__all__ = ["host_configuration", "host_paths", "open_host", "open_publication", "products_of"]
 
 
 def host_paths(folder: Path | None) -> StatePaths:
@@ -25,11 +31,39 @@ def host_paths(folder: Path | None) -> StatePaths:
     return StatePaths(state_dir(folder, os.environ, os.geteuid()).absolute())
 
 
-def open_host(folder: Path | None) -> Administration:
-    """The host there; raises as `Administration.open`."""
+def host_configuration(
+    paths: StatePaths, named: Path | None = None, flags: Mapping[str, Said] | None = None
+) -> Configuration:
+    """What this command line says of settings beside the host's store; not read yet."""
+    file, is_named = config_path(named, paths.root, os.environ)
+    return Configuration(file, os.environ, flags, is_named=is_named)
+
+
+def open_host(folder: Path | None, *, is_quiet: bool = False) -> Administration:
+    """The host there, with the configuration that a running one told, or that one started here would have; raises as
+    `Administration.open`. A configuration with a mistake in it is told as a warning, unless this is to be quiet."""
     # What a library says while a command works is not for the person who typed it.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    return Administration.open(host_paths(folder), SystemClock(), SystemEntropy())
+    paths = host_paths(folder)
+    running = running_host(paths)
+    if running is not None:
+        file = None if running.config is None else Path(running.config)
+        told = Configuration.of_running(running.layers, file)
+        return Administration.open(paths, SystemClock(), SystemEntropy(), told)
+    configuration = host_configuration(paths)
+    host = Administration.open(paths, SystemClock(), SystemEntropy(), configuration)
+    fault = configuration.look(products_of(host.keyring))
+    if fault is not None and not is_quiet:
+        sys.stderr.write(f"warning: {fault.message}\nhint: {fault.hint}\n")
+    return host
+
+
+def products_of(keyring: HostKeyring) -> tuple[ProductFile, ...]:
+    """What the host serves; nothing where that cannot be read, which is told elsewhere."""
+    try:
+        return keyring.credentials().products
+    except QuorateError:
+        return ()
 
 
 @contextmanager

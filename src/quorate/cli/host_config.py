@@ -1,0 +1,128 @@
+"""`quorate host config`: the configuration file of a KMS host, checked, explained, and begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quorate.cli.config_words import SHOW_COLUMNS, say_checked, say_example, say_no_file
+from quorate.cli.hostopen import host_configuration, host_paths, open_host, products_of
+from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir
+from quorate.core.configfile import CONFIG_BYTES_MAX, Checked
+from quorate.core.documents import ProductFile
+from quorate.errors import QuorateError
+from quorate.host.administration import Administration
+from quorate.host.config import RULES
+from quorate.host.configuration import EXAMPLE_TITLE, FILE_SETTINGS, Configuration, check_config
+from quorate.host.files import read_file
+from quorate.host.layers import SET, Layers
+from quorate.host.process import running_host
+
+__all__ = ["config_app", "say_stronger"]
+
+config_app = typer.Typer(
+    help="The configuration file, host.toml.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog="Example: quorate host config show",
+)
+
+
+@config_app.command(epilog="Example: quorate host config check host.toml")
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="The file.", metavar="[FILE]", show_default="the host's own")
+    ] = None,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is.
+
+    Changes nothing. The publisher's bounds for the intervals are those of the products this host serves.
+    """
+    output, paths = Output(as_json), host_paths(folder)
+    own = host_configuration(paths)
+    path = file if file is not None else own.file
+    if path is None or (file is None and not own.is_named and not path.exists()):
+        say_no_file(output, path, "quorate host config example > host.toml")
+        return
+    host = _host(folder)
+    products: tuple[ProductFile, ...] = () if host is None else products_of(host.keyring)
+    checked = check_config(read_file(path, CONFIG_BYTES_MAX), products, with_files=True)
+    notes: list[str] = []
+    if host is not None:
+        with host:
+            if own.file is not None and path.absolute() == own.file:
+                notes = list(_overruled(host, path, checked))
+    say_checked(output, path, checked, notes)
+
+
+@config_app.command(epilog="Example: quorate host config show --json")
+def show(config: ConfigFile = None, folder: StateDir = None, as_json: JsonFlag = False) -> None:
+    """Show every setting, its value, and who says so: default, file, `host set`, environment, or flag.
+
+    Of a host that runs: as it runs. Of another: as one would that is started here and now.
+    """
+    output, paths = Output(as_json), host_paths(folder)
+    with open_host(folder) as host:
+        running = running_host(paths)
+        if running is None and config is not None:
+            host.configuration = host_configuration(paths, config)
+            host.configuration.reread(products_of(host.keyring))
+        values, origins = host.shown_settings(), host.origins()
+        rows = [
+            {"name": name, "value": values[name], "source": origins[name].source.value, "where": origins[name].where}
+            for name in RULES
+        ]
+        output.rows(rows, SHOW_COLUMNS)
+        if running is not None and host.configuration.file is not None:
+            file = Configuration(host.configuration.file)
+            fault = file.look(products_of(host.keyring))
+            if fault is not None:
+                output.say(f"warning: the file is not as the host read it: {fault.message}\nhint: {fault.hint}")
+            elif _said(file.layers) != _said(host.configuration.layers):
+                output.say(f"note: {file.file} has changed since the host read it. Use it: kill -HUP {running.pid}")
+
+
+@config_app.command(epilog="Example: quorate host config example > host.toml")
+def example(as_json: JsonFlag = False) -> None:
+    """Print a file with every setting, its meaning, what is allowed and its default; all of it is comment."""
+    say_example(Output(as_json), EXAMPLE_TITLE, FILE_SETTINGS)
+
+
+def say_stronger(output: Output, host: Administration, name: str) -> None:
+    """After `host set`: that it will not take effect as long as something stronger says otherwise."""
+    stronger = host.configuration.layers.stronger(name)
+    if stronger is not None:
+        output.say(
+            f"note: it is stored, and {name} stays {stronger.value or '(empty)'} as long as {stronger.where} says so: "
+            "that is stronger than `quorate host set`."
+        )
+
+
+def _host(folder: Path | None) -> Administration | None:
+    """The host, where there is one and it can be opened: a file can be checked without."""
+    try:
+        return open_host(folder, is_quiet=True)
+    except QuorateError:
+        return None
+
+
+def _overruled(host: Administration, path: Path, checked: Checked) -> Iterator[str]:
+    """What the file says in vain."""
+    origins = host.origins()
+    for name, value in checked.values.items():
+        if origins[name].where == SET:
+            yield (
+                f"{path}:{value.line}: {name} is not used: `{SET}` says {host.shown_settings()[name]}. "
+                f"`{SET} {name} default` lets the file hold."
+            )
+        elif host.configuration.layers.stronger(name) is not None:
+            yield f"{path}:{value.line}: {name} is not used: {origins[name].where} says {host.shown_settings()[name]}"
+
+
+def _said(layers: Layers) -> dict[str, str | int]:
+    return {name: said.value for name, said in layers.file.items()}
