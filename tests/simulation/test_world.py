@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import subprocess
 import sys
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
 
 from quorate.clock import SystemClock
+from quorate.sim.crew import swarm, try_seed
 from quorate.sim.invariants import Violation
-from quorate.sim.play import play, swarm, try_seed
+from quorate.sim.play import play
 from quorate.sim.scenario import Scenario, What
 from quorate.sim.scenario_file import read_scenario, shipped
 from quorate.sim.scenario_text import scenario_text
 from quorate.sim.shrink import shrink
 from quorate.sim.swarm import random_scenario
+from quorate.sim.timeline import LOOKS_EVERY
 from quorate.sim.world import Result
 from tests.simulation.test_mutants import trouble
 
-HASH = "from quorate.sim.play import try_seed; print(try_seed({seed}).trace_hash)"
+HASH = "from quorate.sim.crew import try_seed; print(try_seed({seed}).trace_hash)"
+LONG_SEED = 47  # half a minute and more
+SHORT_SEED = 42  # it and the next one take less than a second
 SEEDS = (1000, 1004, 1015, 1040, 1054, 1062)  # short ones with many faults; three of them with real signatures
 
 
@@ -55,6 +61,40 @@ def test_the_swarm_plays_seeds_in_two_processes_until_its_time_is_over() -> None
     tried = list(swarm(53, 0.2, 2, SystemClock()))
     assert sorted(each.seed for each in tried)[:2] == [53, 54]
     assert all(each.violations == () for each in tried)
+
+
+def test_a_fleet_that_is_long_is_left_when_the_time_is_over_and_told_as_not_finished() -> None:
+    whole, looks = try_seed(53), itertools.count()
+    part = try_seed(53, lambda: next(looks) >= 1)
+    assert whole.is_finished
+    assert not part.is_finished
+    assert 0 < part.events == 2 * LOOKS_EVERY < whole.events
+    assert part.violations == ()
+
+
+def test_the_swarm_ends_though_its_fleets_do_not() -> None:
+    (tried,) = swarm(LONG_SEED, 0.1, 1, SystemClock())
+    assert (tried.seed, tried.is_finished) == (LONG_SEED, False)
+
+
+def test_who_stops_reading_the_swarm_has_ended_its_processes() -> None:
+    before = set(active_children())
+    fleets = swarm(SHORT_SEED, 3600, 2, SystemClock())
+    assert next(fleets).seed >= SHORT_SEED
+    fleets.close()
+    assert set(active_children()) <= before
+
+
+def test_a_process_of_the_swarm_that_is_killed_is_told_with_its_seed_and_replaced() -> None:
+    fleets = swarm(SHORT_SEED, 3600, 1, SystemClock())
+    first = next(fleets)
+    (process,) = active_children()
+    process.kill()
+    second, third = next(fleets), next(fleets)
+    fleets.close()
+    assert [each.seed for each in (first, second, third)] == [SHORT_SEED, SHORT_SEED + 1, SHORT_SEED + 2]
+    assert [each.rule for each in second.violations] == ["world-ended"]
+    assert third.is_finished
 
 
 def test_a_failing_scenario_is_made_small() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,10 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from quorate.cli.output import EXIT_FAILED, JsonFlag, Output
-from quorate.clock import SystemClock, SystemEntropy
+from quorate.clock import Clock, SystemClock, SystemEntropy
 from quorate.errors import FileAccessError, InvalidSettingError, SimulationViolatedError
+from quorate.sim.crew import CRASHED, Tried, swarm
 from quorate.sim.page import page
-from quorate.sim.play import Tried, play, swarm
+from quorate.sim.play import play
 from quorate.sim.recording import STATUSES, Recording
 from quorate.sim.report import csv_text, day_text, moment_text, summary
 from quorate.sim.scenario import Scenario
@@ -32,6 +34,8 @@ from quorate.sim.world import Result
 __all__ = ["command"]
 
 MILESTONES_SHOWN = 40
+SHRINK_S = 60.0  # for each fleet that failed, after the swarm's own time
+SHRUNK_MAX = 3  # more of them seldom say more
 
 
 def command(
@@ -181,36 +185,59 @@ def _swarm(seconds: int, first_seed: int | None, processes: int, out: Output) ->
     clock = SystemClock()
     seed = first_seed if first_seed is not None else int.from_bytes(SystemEntropy().token(4), "big")
     out.say(f"Random fleets from seed {seed} on, on {processes} processes, for {seconds} s ...")
-    played = attempts = 0
+    attempts = events = finished = 0
+    unfinished: list[int] = []
     failed: list[Tried] = []
     began_s = clock.monotonic_s()
     columns = (TextColumn("Random fleets"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
     with (
         contextlib.suppress(KeyboardInterrupt),  # Ctrl-C: what was played until then is told
         Progress(*columns, console=Console(stderr=True), transient=True) as bar,
+        contextlib.closing(swarm(seed, seconds, processes, clock)) as fleets,
     ):
         task = bar.add_task("", total=seconds, told="")
-        for tried in swarm(seed, seconds, processes, clock):
-            played, attempts = played + 1, attempts + tried.attempts
-            told = f"{played} fleets, {attempts:,} requests, {len(failed)} failed"
-            bar.update(task, completed=clock.monotonic_s() - began_s, told=told)
+        for tried in fleets:
+            attempts, events = attempts + tried.attempts, events + tried.events
+            finished += tried.is_finished
+            if not tried.is_finished:
+                unfinished.append(tried.seed)
             if tried.violations:
                 failed.append(tried)
-                _tell_failure(tried, out)
+                first = tried.violations[0]
+                out.say(f"seed {tried.seed} broke {first.rule}: {first.detail}")
+                out.say(f"replay: quorate simulate --swarm-seed {tried.seed}")
+            told = f"{finished} fleets, {attempts:,} requests, {len(failed)} failed"
+            bar.update(task, completed=clock.monotonic_s() - began_s, told=told)
     out.facts(
-        {"first_seed": seed, "scenarios": played, "attempts": attempts, "failed_seeds": [each.seed for each in failed]}
+        {
+            "first_seed": seed,
+            "scenarios": finished,
+            "unfinished_seeds": sorted(unfinished),
+            "attempts": attempts,
+            "events": events,
+            "seconds": round(clock.monotonic_s() - began_s, 1),
+            "failed_seeds": sorted(each.seed for each in failed),
+        }
     )
     if failed:
+        with contextlib.suppress(KeyboardInterrupt):
+            _make_smaller([each for each in failed if each.violations[0].rule != CRASHED][:SHRUNK_MAX], clock, out)
         raise typer.Exit(EXIT_FAILED)
 
 
-def _tell_failure(tried: Tried, out: Output) -> None:
-    first = tried.violations[0]
-    out.say(f"seed {tried.seed} broke {first.rule}: {first.detail}\nreplay: quorate simulate --swarm-seed {tried.seed}")
-    small = shrink(random_scenario(tried.seed), first.rule)
-    path = Path(f"swarm-{tried.seed}.toml")
-    _write(path, lambda: scenario_text(small))
-    out.say(f"made smaller: quorate simulate {path} ({len(small.happenings)} events)")
+def _make_smaller(failed: Sequence[Tried], clock: Clock, out: Output) -> None:
+    for tried in failed:
+        out.say(f"making seed {tried.seed} smaller, for {SHRINK_S:.0f} s at most ...")
+        is_over = partial(_is_past, clock, clock.monotonic_s() + SHRINK_S)
+        rule = tried.violations[0].rule
+        small = shrink(random_scenario(tried.seed), rule, partial(play, is_over=is_over), is_over)
+        path = Path(f"swarm-{tried.seed}.toml")
+        _write(path, partial(scenario_text, small))
+        out.say(f"made smaller: quorate simulate {path} ({len(small.happenings)} events)")
+
+
+def _is_past(clock: Clock, until_s: float) -> bool:
+    return clock.monotonic_s() >= until_s
 
 
 def _drop(_logger: object, _name: str, _values: object) -> str:

@@ -1,49 +1,34 @@
-"""Playing scenarios from beginning to end: one in a folder of its own, or many random ones until the time is over."""
+"""Playing one scenario, from its beginning to its end, in a folder of its own."""
 
 from __future__ import annotations
 
 import gc
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TextIO
 
-import structlog
-
-from quorate.clock import Clock
-from quorate.sim.invariants import Violation
 from quorate.sim.recording import Recording
 from quorate.sim.scenario import Scenario
-from quorate.sim.swarm import random_scenario
 from quorate.sim.world import Result, World
 
-__all__ = ["Tried", "play", "swarm"]
-
-
-@dataclass(frozen=True)
-class Tried:
-    """One random scenario that was played."""
-
-    seed: int
-    attempts: int
-    trace_hash: str
-    violations: tuple[Violation, ...]
+__all__ = ["play"]
 
 
 def play(
-    scenario: Scenario, progress: Callable[[int, Recording], None] | None = None, trace: TextIO | None = None
+    scenario: Scenario,
+    progress: Callable[[int, Recording], None] | None = None,
+    trace: TextIO | None = None,
+    is_over: Callable[[], bool] | None = None,
 ) -> Result:
-    """Play it; its databases are thrown away afterwards."""
+    """Play it; its databases are thrown away afterwards. `is_over`: as `World.run`."""
     with (
         tempfile.TemporaryDirectory(prefix="quorate-sim-") as folder,
         World(scenario, Path(folder), trace) as world,
         _calm_collector(),
     ):
-        return world.run(progress)
+        return world.run(progress, is_over)
 
 
 @contextmanager
@@ -56,28 +41,3 @@ def _calm_collector() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-def try_seed(seed: int) -> Tried:
-    """Play random scenario `seed`."""
-    structlog.configure(processors=[_drop])  # hosts that lose their disks have much to say
-    result = play(random_scenario(seed))
-    return Tried(seed, result.recording.attempts, result.trace_hash, result.violations)
-
-
-def swarm(first_seed: int, seconds: float, processes: int, clock: Clock) -> Iterator[Tried]:
-    """Random scenarios, one seed after the other, on so many processes, until `seconds` have passed; as they end."""
-    until_s = clock.monotonic_s() + seconds
-    seed = first_seed
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting: set[Future[Tried]] = set()
-        while waiting or clock.monotonic_s() < until_s:  # bounded by the time; a scenario lasts seconds
-            while len(waiting) < processes and clock.monotonic_s() < until_s:
-                waiting.add(pool.submit(try_seed, seed))
-                seed += 1
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from sorted((future.result() for future in done), key=lambda tried: tried.seed)
-
-
-def _drop(_logger: object, _name: str, _values: object) -> str:
-    raise structlog.DropEvent

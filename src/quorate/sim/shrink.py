@@ -14,8 +14,13 @@ __all__ = ["shrink"]
 TRIES_MAX = 60
 
 
-def shrink(scenario: Scenario, rule: str, player: Callable[[Scenario], Result] = play) -> Scenario:
-    """The smallest scenario found in `TRIES_MAX` tries that still breaks `rule`."""
+def shrink(
+    scenario: Scenario,
+    rule: str,
+    player: Callable[[Scenario], Result] = play,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Scenario:
+    """The smallest scenario found that still breaks `rule`, in `TRIES_MAX` tries and before `is_over` says so."""
     tries = 0
     is_smaller = True
     while is_smaller and tries < TRIES_MAX:
@@ -25,8 +30,8 @@ def shrink(scenario: Scenario, rule: str, player: Callable[[Scenario], Result] =
             if any(each.rule == rule for each in player(smaller).violations):
                 scenario, is_smaller = smaller, True
                 break
-            if tries >= TRIES_MAX:
-                break
+            if tries >= TRIES_MAX or is_over():
+                return scenario
     return scenario
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 __all__ = ["Phase", "Timeline"]
 
+LOOKS_EVERY = 256  # appointments between two looks at whether to go on: some hundredths of a second
+
 
 class Phase(IntEnum):
     """The order within one moment."""
@@ -54,11 +56,18 @@ class Timeline:
         """Do it after a delay, which is shortened to full ticks."""
         self.at(self.now_s + delay_s - delay_s % self.tick_s, phase, action, *arguments)
 
-    def run(self, until_s: int) -> None:
-        """Keep every appointment up to `until_s`, that moment included."""
+    def run(self, until_s: int, is_over: Callable[[], bool] | None = None) -> bool:
+        """Keep every appointment up to `until_s`, that moment included; whether that moment was reached.
+
+        Args:
+            is_over: asked every `LOOKS_EVERY` appointments; what is still to come is left when it says so.
+        """
         heap, pop = self._heap, heapq.heappop
         while heap and heap[0][0] <= until_s:  # bounded by time: whoever comes back at once is a mistake of the world
             self.now_s, _, _, action, arguments = pop(heap)
             self.kept += 1
             action(*arguments)
+            if is_over is not None and not self.kept % LOOKS_EVERY and is_over():
+                return False
         self.now_s = until_s
+        return True

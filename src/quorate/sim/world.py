@@ -44,12 +44,13 @@ THOROUGH_MAX = 2_000  # machines up to which every look asks for the full status
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it."""
+    """What came of it. `is_finished`: played to its end; else everything is told up to where it was left."""
 
     scenario: Scenario
     recording: Recording
     violations: tuple[Violation, ...]
     appointments: int
+    is_finished: bool = True
 
     @property
     def trace_hash(self) -> str:
@@ -103,21 +104,26 @@ class World:
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
         self.shelf.close()
 
-    def run(self, progress: Callable[[int, Recording], None] | None = None) -> Result:
+    def run(
+        self,
+        progress: Callable[[int, Recording], None] | None = None,
+        is_over: Callable[[], bool] | None = None,
+    ) -> Result:
         """Play it to the end.
 
         Args:
             progress: told about every sample: seconds since the beginning, and the recording so far.
+            is_over: asked often; the rest is left when it says so.
         """
         scenario, timeline = self.scenario, self.timeline
         self.fleet.arrange()
         self.happenings.arrange()
         timeline.at(timeline.now_s, Phase.LOOK, self._sample, progress)
         timeline.at(timeline.now_s + scenario.sweep_s, Phase.LOOK, self._sweep)
-        timeline.run(scenario.start_s + scenario.length_s)
+        is_finished = timeline.run(scenario.start_s + scenario.length_s, is_over)
         for host in self.hosts:
             self.watch.audit(host)
-        return Result(scenario, self.recording, tuple(self.watch.violations), timeline.kept)
+        return Result(scenario, self.recording, tuple(self.watch.violations), timeline.kept, is_finished)
 
     # --- what hosts and machines tell ------------------------------------------------------------------------------
 
