@@ -14,6 +14,8 @@ from quorate.core.events import (
     AnswerReceived,
     ClientEvent,
     CmidForked,
+    EventDamaged,
+    ExportChanged,
     HostEvent,
     PapersChanged,
     PapersNeedAttention,
@@ -198,6 +200,8 @@ def test_an_event_survives_being_written_down_with_its_id() -> None:
         SourceLimited(time_s=1, address="192.0.2.7", new_cmids=1001),
         administered(),
         AdministrationLocked(time_s=1, code="LOCKED_OUT", source="192.0.2.7", failures=10, locked_s=900),
+        ExportChanged(time_s=1, code="EVENT_EXPORT_FAILED", target="journald", message="m"),
+        EventDamaged(time_s=0, code="EVENT_DAMAGED", message="m"),
     ]
     for event in events:
         written = msgspec.json.encode(event)

@@ -24,6 +24,7 @@ from quorate.client.news import FILE_NAME, News
 from quorate.client.replies import read_answer
 from quorate.client.state import decode_state
 from quorate.core.armor import dearmored, text_of
+from quorate.core.checkpoint import EVENT_CHECKPOINT
 from quorate.core.documents import (
     HOST_CERTIFICATE,
     HOST_REQUEST,
@@ -50,7 +51,16 @@ WORLD = World()
 KEY = signing_key(1)
 KEYS = KEY.verify_keys()
 SHIPPED = TrustState.shipped(WORLD.jwks)
-KINDS: tuple[DocumentKind[Any], ...] = (PRODUCT, HOST_REQUEST, HOST_CERTIFICATE, LEASE, REFUSAL, REVOCATIONS, TRUST)
+KINDS: tuple[DocumentKind[Any], ...] = (
+    PRODUCT,
+    HOST_REQUEST,
+    HOST_CERTIFICATE,
+    LEASE,
+    REFUSAL,
+    REVOCATIONS,
+    TRUST,
+    EVENT_CHECKPOINT,
+)
 _HERE = Path(tempfile.mkdtemp(prefix="quorate-fuzz-"))
 _description = msgspec.json.Decoder(HostDescription)
 _probe = msgspec.json.Decoder(ProbeResult)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import sys
-import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +14,7 @@ import typer
 from quorate.cli.host_backup import add_backup_commands
 from quorate.cli.host_config import config_app, say_stronger
 from quorate.cli.host_dns import dns_app
+from quorate.cli.host_events import events_app
 from quorate.cli.host_firewall import firewall_command
 from quorate.cli.host_forecast import forecast_command
 from quorate.cli.host_papers import activate, request, update
@@ -50,8 +49,6 @@ app.add_typer(dns_app(open_publication), name="dns")
 app.add_typer(token_app(open_host), name="token")
 add_backup_commands(app)
 
-FOLLOW_EVERY_S = 1.0
-FOLLOW_ROWS_MAX = 1000  # at once; the rest comes in the next second
 JWKS_BYTES_MAX = 64 * 1024
 _SPARE = 16  # a final newline or two
 
@@ -61,11 +58,6 @@ _CLIENT_COLUMNS = {
     "machine": "MACHINE", "cmid": "CMID", "edition": "EDITION", "class": "CLASS", "status": "STATUS",
     "first_seen": "FIRST SEEN (UTC)", "last_seen": "LAST SEEN (UTC)", "address": "ADDRESS", "flags": "FLAGS",
     "other_machine": "ALSO SEEN AS",
-}  # fmt: skip
-
-_EVENT_COLUMNS = {
-    "id": "NUMBER", "time": "TIME (UTC)", "event_id": "EVENT", "level": "LEVEL", "code": "CODE", "machine": "MACHINE",
-    "shown_count": "COUNT", "message": "MESSAGE",
 }  # fmt: skip
 
 
@@ -189,39 +181,7 @@ def clients(
             output.rows((_client_shown(client) for client in found), _CLIENT_COLUMNS)
 
 
-@app.command(epilog="Example: quorate host events --id 12290 --follow")
-def events(
-    event_id: Annotated[int | None, typer.Option("--id", help="Only this event, such as 12290.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The newest so many.")] = 100,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on with new events until Ctrl-C.")] = False,
-    folder: StateDir = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Show the event log, oldest first: 12290 request, 12291 failed start, 12293 and 12294 DNS publication.
-
-    Further on: 12310 and 12311 papers, 12312 cloned and rolled-back machines, 12313 crowded sources.
-    """
-    output = Output(as_json)
-    with open_host(folder) as host:
-        rows = host.events(event_id, None, limit)
-        output.rows(rows if as_json else map(_event_shown, rows), _EVENT_COLUMNS)
-        if follow:
-            newest = rows or host.events(None, None, 1)
-            with contextlib.suppress(KeyboardInterrupt):  # its ordinary end
-                _follow(host, event_id, newest[-1]["id"] if newest else 0, output)
-
-
-def _follow(host: Administration, event_id: int | None, seen: int, output: Output) -> None:
-    never = threading.Event()
-    while True:
-        sys.stdout.flush()
-        SystemClock().wait(never, FOLLOW_EVERY_S)
-        for row in host.events(event_id, seen, FOLLOW_ROWS_MAX):
-            seen = row["id"]
-            if output.as_json:
-                output.rows([row], _EVENT_COLUMNS)
-            else:
-                print(_event_line(row))
+app.add_typer(events_app(open_host), name="events")
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
@@ -312,13 +272,3 @@ def _print_csv(found: Iterable[ClientView]) -> None:
 def _harmless(value: Any) -> Any:
     """A machine may call itself `=cmd|...`; a spreadsheet must show that, not run it."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
-
-
-def _event_shown(row: dict[str, Any]) -> dict[str, Any]:
-    count = f"{row['count']} of {row['threshold']}" if row.get("threshold") else None
-    return {**row, "time": utc_text(row["time_s"]).removesuffix(" UTC"), "shown_count": count}
-
-
-def _event_line(row: dict[str, Any]) -> str:
-    shown = _event_shown(row)
-    return "  ".join("-" if shown.get(name) is None else str(shown[name]) for name in _EVENT_COLUMNS)

@@ -20,6 +20,8 @@ __all__ = [
     "AdministrationLocked",
     "AnswerReceived",
     "CmidForked",
+    "EventDamaged",
+    "ExportChanged",
     "HostEvent",
     "PapersChanged",
     "PapersNeedAttention",
@@ -48,6 +50,8 @@ EVENT_TITLES = {
     12313: "a source brings too many new CMIDs",
     12315: "administration",
     12316: "administration locked for a source",
+    12317: "handing on the event log",
+    12318: "an event that is not what was written",
 }
 
 _STATUS_NUMBER = {  # Microsoft's; 4 and 6 (non-genuine, extended grace) do not exist here
@@ -195,6 +199,20 @@ class AdministrationLocked(_Base, frozen=True, kw_only=True, tag=12316):
     locked_s: int
 
 
+class ExportChanged(_Base, frozen=True, kw_only=True, tag=12317):
+    """On the host: events could not be handed to `target` any more, or can be again: then `code` is null. One for each
+    change, not for each try."""
+
+    target: str
+    message: str
+
+
+class EventDamaged(_Base, frozen=True, kw_only=True, tag=12318):
+    """Never written: shown in the place of an event that cannot be read, as somebody's hand or the disk changed it."""
+
+    message: str
+
+
 HostEvent = (
     RequestHandled
     | ServiceFailed
@@ -204,6 +222,8 @@ HostEvent = (
     | PapersNeedAttention
     | CmidForked
     | SourceLimited
+    | ExportChanged
+    | EventDamaged
     | AdministrationChanged
     | AdministrationLocked
 )
@@ -262,7 +282,7 @@ def info_text(event: HostEvent | ClientEvent) -> str:
             fields = (result, event.domain)
         case PublicationSucceeded():
             fields = (event.domain,)
-        case ServiceFailed() | PapersChanged() | PapersNeedAttention():
+        case ServiceFailed() | PapersChanged() | PapersNeedAttention() | EventDamaged() | ExportChanged():
             fields = (result,)
         case CmidForked():
             fields = (result, event.cmid, event.machine, event.address, event.known_machine, event.known_address)

@@ -15,6 +15,7 @@ from quorate.errors.access import *
 from quorate.errors.administration import *
 from quorate.errors.base import *
 from quorate.errors.base import QuorateError
+from quorate.errors.eventlog import *
 from quorate.errors.host import *
 from quorate.errors.machine import *
 from quorate.errors.publication import *

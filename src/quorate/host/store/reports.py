@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, case, func, or_, select, tuple_
 
-from quorate.core.events import HostEvent
+from quorate.core.events import EventDamaged, HostEvent
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, MachineClass
+from quorate.errors import EventDamagedError
 from quorate.host.store.batch import cmid_bytes
 from quorate.host.store.database import Database
 from quorate.host.store.lineage import Fork, fork_of
@@ -118,7 +119,7 @@ class Reports:
             statement = statement.where(events.c.id > after_id).order_by(events.c.id)
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
-        found = [StoredEvent(number, _event_decoder.decode(data)) for number, data in rows]
+        found = [StoredEvent(number, _event(number, data)) for number, data in rows]
         return found[::-1] if after_id is None else found
 
     def requests(self) -> dict[str, int]:
@@ -186,6 +187,15 @@ class Reports:
         with self._database.reading() as connection:
             rows = connection.execute(statement.limit(_page(limit))).all()
         return [_client(row) for row in rows]
+
+
+def _event(number: int, data: object) -> HostEvent:
+    """The event; or one that says that somebody's hand was there, so that the others can still be read."""
+    try:
+        return _event_decoder.decode(data)  # type: ignore[arg-type]  # the column may hold anything by now
+    except (msgspec.MsgspecError, TypeError):
+        fault = EventDamagedError(number=number)
+        return EventDamaged(time_s=0, code=fault.code, message=f"{fault.message}; quorate host events verify")
 
 
 _CLIENT_COLUMNS = (

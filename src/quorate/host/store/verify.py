@@ -35,7 +35,7 @@ SELECT id,
   CASE typeof(code) WHEN 'null' THEN NULL WHEN 'text' THEN CAST(substr(code, 1, 100) AS BLOB) ELSE 0 END,
   CASE typeof(cmid) WHEN 'null' THEN NULL WHEN 'blob' THEN substr(cmid, 1, 100) ELSE 0 END,
   CASE WHEN typeof(data) = 'blob' AND length(data) <= ? THEN data END,
-  CASE typeof(digest) WHEN 'blob' THEN substr(digest, 1, 100) ELSE 0 END,
+  CASE typeof(digest) WHEN 'blob' THEN substr(digest, 1, 100) ELSE 1 END,
   CASE typeof(upto_bytes) WHEN 'integer' THEN upto_bytes END
 FROM events ORDER BY id
 """
@@ -121,17 +121,21 @@ class _Walk:
             finding = audit.step(row)
             self.checked = audit.walked
             if finding is not None:
-                return _looked_for(connection, audit, row, finding)
+                return self._closer(connection, audit, row, finding)
         return audit.end()
 
-
-def _looked_for(connection: Connection, audit: Audit, here: Row, finding: Finding) -> Finding:
-    """The finding; or, where its content stands at another number, that the order was changed."""
-    if finding.kind is Break.EDITED:
+    def _closer(self, connection: Connection, audit: Audit, here: Row, finding: Finding) -> Finding:
+        """The finding, or what explains it better: its content stands at another number, or the mark of what retention
+        removed last is gone, and with it what the first event followed."""
+        if finding.kind is not Break.EDITED:
+            return finding
         for other in _rows(connection):
             if audit.belongs_here(here, other):
                 return explained(finding, other.number)
-    return finding
+        before = here.number - 1
+        if audit.walked == 0 and before > 0 and before not in self._own:
+            return _bad(before, f"is gone, with which the kept log begins; or event {here.number} was changed")
+        return finding
 
 
 def _rows(connection: Connection) -> Iterator[Row]:
