@@ -46,6 +46,12 @@ export async function checkStoredLease(leaseToken, certificateToken, question, a
   return claims;
 }
 
+/** When a lease is to be renewed, as a host that is not busy says it (section 7). */
+export function renewalWindow(iat, renewalMin, validity) {
+  const interval = Math.min(renewalMin * 60, Math.floor(validity / 2));
+  return { renew_from_s: iat + interval - Math.floor(interval / 20), renew_until_s: iat + interval };
+}
+
 /** The lineage link of the lease that answers this nonce (section 7). */
 export function linkOf(cmid, nonce) {
   return toBase64url(createHash("sha256").update(`quorate-link:${cmid}:${nonce}`, "ascii").digest().subarray(0, 16));

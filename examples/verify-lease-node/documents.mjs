@@ -9,6 +9,7 @@ import { Refused } from "./refused.mjs";
 import { check, documents, header as headerShape, jwkSet, signDocuments } from "./shapes.mjs";
 import { parseStrict } from "./strict-json.mjs";
 
+const HEADER_MAX = 512; // characters in base64url
 const P = 2n ** 255n - 19n;
 const ORDER_8_Y = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n;
 const SMALL_ORDER_Y = [0n, 1n, P - 1n, ORDER_8_Y, P - ORDER_8_Y]; // anybody can sign under these
@@ -23,8 +24,8 @@ function wellFormed(what, make) {
 }
 
 /** Bytes as strict JSON of this shape. */
-export function readJson(bytes, shape, what) {
-  return wellFormed(what, () => check(shape, parseStrict(bytes)));
+export function readJson(bytes, shape, what, options = {}) {
+  return wellFormed(what, () => check(shape, parseStrict(bytes, options)));
 }
 
 /** The publisher's JWK Set: `{version, keys}`, each of which is a key. */
@@ -99,6 +100,7 @@ function split(token, typ) {
     if (token.length > documents[typ].max) throw new Error("it is too long");
     const parts = token.split(".");
     if (parts.length !== 3) throw new Error("it is no compact JWS");
+    if (parts[0].length > HEADER_MAX) throw new Error("its header is too long");
     const [head, payload, signature] = parts.map(fromBase64url);
     if (signature.length !== 64) throw new Error("its signature has not 64 bytes");
     const header = check(headerShape, parseStrict(head));

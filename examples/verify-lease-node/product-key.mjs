@@ -9,9 +9,12 @@ const ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 
 const hash = (mark, key) => createHash("sha256").update(mark + key, "ascii").digest();
 
+// Every dash, every space, tab and line break, and the marks nobody sees.
+const BETWEEN = /[\t\n\r\u2212\p{Pd}\p{Zs}\p{Cf}]/gu;
+
 /** The key in what was typed: any case, with or without dashes and white space. */
 export function readProductKey(typed) {
-  const symbols = typed.replace(/[-\s]/g, "").replace(/[a-z]/g, (letter) => letter.toUpperCase());
+  const symbols = typed.replace(BETWEEN, "").replace(/[a-z]/g, (letter) => letter.toUpperCase());
   const values = [...symbols].map((symbol) => ALPHABET.indexOf(symbol));
   const sum = values.reduce((total, value, at) => total + (at + 1) * value, 0);
   if (values.includes(-1) || values.length !== 25 || sum % 31 !== 0 || !symbols.startsWith("QH")) {

@@ -5,7 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
-import { acceptAnswer, checkStoredLease, linkOf, loadAnchor } from "./chain.mjs";
+import { acceptAnswer, checkStoredLease, linkOf, loadAnchor, renewalWindow } from "./chain.mjs";
 import { toBase64url } from "./base64url.mjs";
 import { readDocument, readHostRequest, readKeys } from "./documents.mjs";
 import { acceptList, checkNotRevoked, readIssued } from "./revocations.mjs";
@@ -13,7 +13,7 @@ import { readText } from "./texts.mjs";
 import { followChain, issuingKids, nextKids, shipped } from "./trust.mjs";
 import { keyId, keyProof, readProductKey, verifier } from "./product-key.mjs";
 import { Refused } from "./refused.mjs";
-import { readProblem, readRequest } from "./requests.mjs";
+import { readActivation, readHostDescription, readProbeResult, readProblem, readRequest } from "./requests.mjs";
 
 const bodyOf = (input) =>
   input.body === undefined ? Buffer.from(input.body_base64url, "base64url") : Buffer.from(input.body, "utf8");
@@ -65,6 +65,10 @@ const DO = {
   "key-proof": async (input) => ({
     key_proof: keyProof(input.key, input.host_id, input.thumbprint, input.request_id),
   }),
+  "renewal-window": async (input) => renewalWindow(input.iat, input.renewal_min, input.validity_s),
+  "probe-result": async (input) => ({ claims: readProbeResult(bodyOf(input)) }),
+  "host-description": async (input) => ({ claims: readHostDescription(bodyOf(input)) }),
+  activation: async (input) => ({ claims: readActivation(bodyOf(input)) }),
   link: async ({ cmid, nonce }) => ({ link: linkOf(cmid, nonce) }),
 };
 

@@ -213,7 +213,7 @@ export const documents = {
   "refusal+jwt": {
     shape: object({
       ...said,
-      code: oneOf("COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW"),
+      code: oneOf("COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW", "CMID_SUPERSEDED"),
       client_time_s: time,
     }),
     max: 8192,
@@ -250,6 +250,29 @@ export const request = object(
 );
 
 const told = text(/^[^]{0,2000}$/u, "a text of at most 2000 characters");
+export const probeResult = object({
+  would_activate: boolean,
+  code: orNull(told),
+  message: told,
+  count,
+  threshold: count,
+  host_time_s: time,
+});
+export const hostDescription = object({
+  service: shown,
+  version: shown,
+  protocol: list(integer(0, 1000000), 0, 16),
+  host_id: shown,
+  activated: boolean,
+  host_certificate: orNull(token),
+  products: list(shown, 0, 1024),
+  time_s: time,
+});
+export const activation = object({
+  host_certificate: token,
+  trust: list(token, 0, 1000),
+  revocations: orNull(text(/^[^]{0,2097152}$/u, "a list")),
+});
 const problemMembers = { type: told, title: told, status: integer(100, 599), detail: told, code: told, hint: told };
 const problemOptional = {
   hresult: { shape: orNull(told), absent: null },

@@ -3,25 +3,30 @@
 
 const DEPTH_MAX = 32; // the deepest message of the protocol has six
 const INTEGER = /-?(?:0|[1-9][0-9]*)(?![0-9.eE])/y;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const BLANK = /[ \t\r\n]*/y;
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 const ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 const HALF_CHARACTER = /\p{Surrogate}/u;
 
-/** The value of a JSON text given as bytes. Throws SyntaxError, and nothing else. */
-export function parseStrict(bytes) {
+/**
+ * The value of a JSON text given as bytes. Throws SyntaxError, and nothing else. `anyNumber`: fractions and exponents
+ * are let through, for messages with members that are passed over (sections 4 and 8); their shapes judge the others.
+ */
+export function parseStrict(bytes, { anyNumber = false } = {}) {
   let text;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     throw new SyntaxError("not UTF-8");
   }
-  return new Reader(text).whole();
+  return new Reader(text, anyNumber).whole();
 }
 
 class Reader {
-  constructor(text) {
+  constructor(text, anyNumber) {
     this.text = text;
+    this.anyNumber = anyNumber;
     this.at = 0;
   }
 
@@ -45,11 +50,20 @@ class Reader {
         return value;
       }
     }
-    const digits = this.take(INTEGER);
-    if (!digits) this.fail("no value, or a number that is no integer");
-    const number = Number(digits) + 0; // + 0: there is no negative zero among integers
-    if (!Number.isSafeInteger(number)) this.fail("a number that is too large");
-    return number;
+    return this.number();
+  }
+
+  number() {
+    const whole = this.take(INTEGER);
+    if (whole) {
+      const number = Number(whole) + 0; // + 0: there is no negative zero among integers
+      if (!this.anyNumber && !Number.isSafeInteger(number)) this.fail("a number that is too large");
+      return number;
+    }
+    const other = this.anyNumber ? this.take(NUMBER) : "";
+    if (!other) this.fail("no value, or a number that is no integer");
+    // Not as a number: JavaScript does not tell 25.0 from 25, and no shape takes an object here.
+    return { fraction: other };
   }
 
   object(depth) {

@@ -15,7 +15,7 @@ const TOKEN = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 /** The token of kind `typ` in a text: between its marks, or alone. It is not verified by this. */
 export function readText(text, typ) {
   if ([...text].length > TEXT_MAX) throw new Refused("MALFORMED_DOCUMENT", "the text is too long");
-  const plain = text.replace(/[\s>|\p{Cf}\p{Zs}]/gu, "").replace(/[\p{Pd}\u2212]/gu, "-");
+  const plain = text.replace(/[\p{White_Space}>|\p{Cf}]/gu, "").replace(/[\p{Pd}\u2212]/gu, "-");
   if (!plain.includes("BEGINQUORATE")) return bare(plain);
   const found = new Set();
   for (const { name, body } of blocks(plain)) if (name === NAMES[typ]) found.add(tokenOf(body));

@@ -79,7 +79,8 @@ def lease: members(["v", "iss", "iat", "exp", "sub", "edition", "nonce", "link",
     and said and (.exp | time) and (.link | nonce) and (.renew_from_s | time) and (.renew_until_s | time);
 def refusal: members(["v", "iss", "iat", "sub", "edition", "nonce", "code", "count", "threshold", "intervals",
         "client_time_s"])
-    and said and (.code | one_of(["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW"])) and (.client_time_s | time);
+    and said and (.code | one_of(["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW", "CMID_SUPERSEDED"]))
+    and (.client_time_s | time);
 
 def trust: members(["v", "iss", "iat", "version", "keys"])
     and (.v | version) and (.iss | shown) and (.iat | time) and (.version | int(2; 1000)) and (.keys | publisher_keys);

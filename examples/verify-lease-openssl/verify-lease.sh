@@ -178,6 +178,7 @@ split_token() { # name, token
     local name=$1 token=$2 head payload signature text
     [[ $token =~ ^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)\.([A-Za-z0-9_-]+)$ ]] || refuse "$name: no compact JWS"
     head=${BASH_REMATCH[1]} payload=${BASH_REMATCH[2]} signature=${BASH_REMATCH[3]}
+    ((${#head} <= 512)) || refuse "$name: its header is too long"
     decode "$head" "$WORK/$name.head"
     decode "$payload" "$WORK/$name.payload"
     decode "$signature" "$WORK/$name.signature"

@@ -13,13 +13,17 @@ from typing import Final
 
 from scripts.vectors import (
     answers,
+    bounds,
     certificates,
     computations,
     documents,
     headers,
     keys,
     leases,
+    members,
+    problems,
     requests,
+    services,
     succession,
     texts,
 )
@@ -28,7 +32,22 @@ __all__ = ["COMMAND", "FOLDER", "files", "stale"]
 
 COMMAND: Final = "python -m scripts.vectors"
 FOLDER: Final = Path(__file__).resolve().parents[2] / "spec" / "vectors"
-ROOMS = (documents, headers, keys, answers, certificates, leases, succession, texts, requests, computations)
+ROOMS = (
+    documents,
+    members,
+    bounds,
+    headers,
+    keys,
+    answers,
+    certificates,
+    leases,
+    succession,
+    texts,
+    requests,
+    services,
+    computations,
+    problems,
+)
 
 
 def files() -> dict[str, str]:

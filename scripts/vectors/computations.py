@@ -1,16 +1,15 @@
-"""Vectors of sections 7, 8 and 9: product keys, what is computed from them, lineage links, and problems."""
+"""Vectors of sections 7 and 9: product keys, what is computed from them, lineage links, and renewal windows."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from scripts.vectors.making import HOST, OTHER_HOST, Claims, b64url, compact
+from scripts.vectors.making import HOST, OTHER_HOST, b64url
 from scripts.vectors.vector import Vector, invalid, valid
-from scripts.vectors.world import CMID, HOST_ID, NONCE, changed, cmid, link, nonce
+from scripts.vectors.world import CMID, DAY, HOST_ID, NONCE, NOW, cmid, link, nonce
 
 __all__ = ["vectors"]
 
@@ -24,7 +23,7 @@ def vectors() -> Iterator[Vector]:
     yield from _bad_product_keys()
     yield from _key_proofs()
     yield from _links()
-    yield from _problems()
+    yield from _windows()
 
 
 def _checked(symbols: str) -> str:
@@ -63,6 +62,11 @@ def _product_keys() -> Iterator[Vector]:
         ("without-dashes", "Nor do dashes.", key.replace("-", ""), key),
         ("spaces", "Nor spaces in their place, or around it.", f"  {key.replace('-', ' ')}\n", key),
         ("other-groups", "Nor how it is grouped.", f"{key[:3]}-{key[3:]}", key),
+        ("en-dashes", "Word processors make other dashes of hyphens.", key.replace("-", "\u2013"), key),
+        ("minus-signs", "A minus sign is a dash as well.", key.replace("-", "\u2212"), key),
+        ("hard-spaces", "A space that does not break is a space.", key.replace("-", "\u00a0"), key),
+        ("invisible-marks", "Marks that cannot be seen do no harm.", key.replace("-", "\u00ad-\u200b\ufeff"), key),
+        ("lines", "Tabs and line breaks come with copying.", key.replace("-", "-\r\n\t"), key),
     ):
         yield _typed(name, shows, typed, _outcome(whole))
 
@@ -89,6 +93,11 @@ def _bad_product_keys() -> Iterator[Vector]:
             _checked("AB" + KEY[2:]),
         ),
         ("sentence", "A sentence is no key.", "the key is in the mail"),
+        ("underscores", "An underscore is none of the marks passed over.", key.replace("-", "_")),
+        ("dots", "Nor is a dot.", key.replace("-", ".")),
+        ("form-feed", "Nor is another control character than tab and line break.", key + "\f"),
+        ("sharp-s", "One letter is never two: \u00df is not SS.", key[:-2] + "\u00df"),
+        ("wide-letters", "Letters of full width are other letters.", key.replace("Q", "\uff31")),
     ):
         yield _typed(name, shows, typed, refused)
 
@@ -131,45 +140,14 @@ def _links() -> Iterator[Vector]:
         yield Vector(f"computations/link-{name}", shows, "7", "link", given, valid(link=link(of_cmid, of_nonce)))
 
 
-def _problem_claims(**changes: Any) -> Claims:
-    claims = {
-        "type": "urn:quorate:error:RATE_LIMITED",
-        "title": "Rate limited",
-        "status": 429,
-        "detail": "too many requests from here; retry in 30 s",
-        "code": "RATE_LIMITED",
-        "hint": "Wait; the client does so by itself.",
-        "hresult": None,
-        "retry_after_s": 30,
-    }
-    return changed(claims, **changes)
-
-
-def _problems() -> Iterator[Vector]:
-    good = compact(_problem_claims())
-    refused = invalid("MALFORMED_DOCUMENT")
-    for name, shows, body, expected in (
-        ("usual", "A problem with a waiting time.", good, valid(claims=_problem_claims())),
-        (
-            "unknown-member",
-            "Members that are not known are passed over, as RFC 9457 asks: a problem is no document of section 2.",
-            compact(_problem_claims(instance="/v1/activate")),
-            valid(claims=_problem_claims()),
-        ),
-        (
-            "without-optional",
-            "`hresult` and `retry_after_s` may be left out; they are then null.",
-            compact(_problem_claims(hresult=..., retry_after_s=...)),
-            valid(claims=_problem_claims(retry_after_s=None)),
-        ),
-        ("code-missing", "A problem has a code.", compact(_problem_claims(code=...)), refused),
-        ("code-twice", "`code` stands once.", good[:-1] + b',"code":"CLOCK_SKEW"}', refused),
-        ("retry-text", "A waiting time is an integer.", compact(_problem_claims(retry_after_s="30")), refused),
-        ("retry-negative", "A waiting time is not below zero.", compact(_problem_claims(retry_after_s=-1)), refused),
-        ("retry-fraction", "30.5 is no integer.", compact(_problem_claims(retry_after_s=30.5)), refused),
-        ("status-text", "A status is an integer.", compact(_problem_claims(status="429")), refused),
-        ("web-page", "A web page is no problem.", b"<!doctype html><title>502 Bad Gateway</title>", refused),
-        ("array", "An array is no problem.", json.dumps([_problem_claims()]).encode(), refused),
+def _windows() -> Iterator[Vector]:
+    for name, shows, minutes, validity, width, before_end in (
+        ("usual", "The last twentieth of the renewal interval.", 10_080, 180 * DAY, 30_240, 7 * DAY),
+        ("a-minute", "Of a minute, three seconds.", 1, 180 * DAY, 3, 60),
+        ("a-day", "A lease of a day is renewed at half of its life.", 10_080, DAY, 2160, DAY // 2),
+        ("two-intervals", "One of exactly two intervals at its renewal interval.", 720, DAY, 2160, DAY // 2),
+        ("odd", "Halves and twentieths are rounded down.", 10_080, 3601, 90, 1800),
     ):
-        given = {"body": body.decode("utf-8")}
-        yield Vector(f"problems/{name}", shows, "8", "problem", given, expected)
+        given = {"iat": NOW, "renewal_min": minutes, "validity_s": validity}
+        window = valid(renew_from_s=NOW + before_end - width, renew_until_s=NOW + before_end)
+        yield Vector(f"computations/renewal-{name}", shows, "7", "renewal-window", given, window)

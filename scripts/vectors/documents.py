@@ -198,7 +198,7 @@ def _claims() -> Iterator[Vector]:
         yield _lease(f"claims/{name}", shows, section, bent, MALFORMED)
     yield document(
         "claims/refusal-unknown-code",
-        "A refusal has one of three codes; the others travel as problems.",
+        "A refusal has one of four codes; the others travel as problems.",
         "3.5",
         token("refusal+jwt", refusal("HOST_NOT_ACTIVATED"), HOST),
         MALFORMED,

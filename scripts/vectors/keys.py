@@ -49,6 +49,8 @@ def _good() -> Iterator[Vector]:
     one = _kids(PUBLISHER.kid)
     bare = {"kty": "OKP", "crv": "Ed25519", "x": PUBLISHER.x}
     yield _set("one", "A key is known by its thumbprint.", _text(PUBLISHER.jwk), one)
+    spaced = json.dumps({"version": 1, "keys": [dict(reversed(PUBLISHER.jwk.items()))]}, indent=2) + "\n"
+    yield _set("spaced", "Neither order nor white space means anything; `version` 1 may be said.", spaced, one)
     yield _set("bare", "`kid`, `alg` and `use` may be left out.", _text(bare), one)
     yield _set(
         "two",
@@ -94,6 +96,12 @@ def _bent() -> Iterator[Vector]:
         ),
         ("x-twice", "A member stands once.", whole.replace('"x":', f'"x":"{OTHER_PUBLISHER.x}","x":')),
         ("no-keys", "A set has a key.", _text()),
+        ("kid-null", "null is no `kid`.", _text(key | {"kid": None})),
+        ("alg-null", "null is no `alg`.", _text(key | {"alg": None})),
+        ("role-null", "null is no `role`.", _text(key | {"role": None})),
+        ("keys-twice", "`keys` stands once.", whole[:-1] + ',"keys":[]}'),
+        ("set-unknown-member", "A set has no other member.", whole[:-1] + ',"next":1}'),
+        ("byte-order-mark", "A byte order mark is no JSON.", "\ufeff" + whole),
         ("list", "A set is an object with `keys`.", json.dumps([key])),
         ("key-alone", "A key alone is no set.", json.dumps(key)),
         ("not-json", "A set is JSON.", "-----BEGIN PUBLIC KEY-----"),

@@ -63,6 +63,9 @@ def _good() -> Iterator[Vector]:
     yield _request("nulls", "`previous_cmid` and `link` may be null.", _claims(previous_cmid=None, link=None))
     yield _request("machine-letters", "A machine name may have letters beyond ASCII.", _claims(machine="bücher-pc"))
     yield _request("machine-of-253", "A machine name may have 253 characters.", _claims(machine="m" * 253))
+    yield _request("machine-of-253-emoji", "They are counted, not their bytes.", _claims(machine="\U0001f600" * 253))
+    yield _request("minutes-most", "Minutes are at most 5256000, ten years.", _claims(expires_in_min=5_256_000))
+    yield _request("members-reversed", "The order of members means nothing.", dict(reversed(_claims().items())))
     for status in ("unlicensed", "licensed", "additional_grace", "notification"):
         yield _request(f"status-{status.replace('_', '-')}", f"The state may be {status}.", _claims(status=status))
     spaced = json.dumps(_claims(), indent=4).encode()
@@ -85,6 +88,14 @@ def _versions() -> Iterator[Vector]:
             _claims(v=2, tenant="x"),
         ),
         ("zero", "Version 0 is another version.", _claims(v=0)),
+        ("latest", "The highest version is 1000000.", _claims(v=1_000_000)),
+        (
+            "later-with-fractions",
+            "What a later version may write is not judged: numbers with fractions are none of version 1.",
+            _claims(v=2, load=0.5, limits={"least": 1e-3, "most": [1.5e300]}),
+        ),
+        ("later-alone", "Nor is what it leaves out.", {"v": 2}),
+        ("later-of-another-shape", "Nor are the members version 1 knows.", _claims(v=2, edition=7, cmid=None)),
     ):
         yield _request(f"version-{name}", shows, body, OTHER_VERSION)
     for name, shows, value in (
@@ -93,6 +104,7 @@ def _versions() -> Iterator[Vector]:
         ("fraction", "1.0 is no version.", 1.0),
         ("negative", "-1 is no version.", -1),
         ("missing", "A request names its version.", ...),
+        ("too-large", "1000001 is no version.", 1_000_001),
     ):
         yield _request(f"version-{name}", shows, _claims(v=value), MALFORMED)
 
@@ -129,6 +141,8 @@ def _members() -> Iterator[Vector]:
         ("cmid-empty", "A CMID is not empty.", {"cmid": ""}),
         ("machine-empty", "A machine has a name.", {"machine": ""}),
         ("machine-too-long", "A machine name has at most 253 characters.", {"machine": "m" * 254}),
+        ("machine-of-254-emoji", "They are counted, not their bytes.", {"machine": "\U0001f600" * 254}),
+        ("machine-override", "A machine name does not turn the direction of writing.", {"machine": "pc\u202etxt"}),
         ("machine-line-break", "A machine name has no line break.", {"machine": "pc\nfake log line"}),
         ("machine-escape", "A machine name steers no terminal.", {"machine": "pc\x1b[2J"}),
         ("machine-c1-control", "U+009B is a control character too.", {"machine": "pc\u009b2J"}),
@@ -161,6 +175,9 @@ def _spellings() -> Iterator[Vector]:
             good.replace(b"1800000000", b"9" * 400),
         ),
         ("exponent", "18e8 is no integer.", good.replace(b"1800000000", b"18e8")),
+        ("later-cut-off", "What is no JSON is of no version.", good.replace(b'"v":1', b'"v":2')[:-1]),
+        ("later-twice", "A member stands once in every version.", b'{"v":2,"tenant":"x","tenant":"y"}'),
+        ("version-twice", "The version stands once, too.", b'{"v":1,' + good[1:].replace(b'"v":1', b'"v":2')),
         ("not-a-number", "NaN is no JSON.", good.replace(b"43200", b"NaN")),
         ("not-utf-8", "Bytes that are not UTF-8 are refused.", good.replace(b"pc-0001", b"pc-\xe4\xf6\xfc")),
         ("byte-order-mark", "A byte order mark is no JSON.", b"\xef\xbb\xbf" + good),

@@ -60,6 +60,8 @@ _FIRST: Final = _set(PUBLISHER.jwk)
 _TO_2: Final = _next(2, PUBLISHER, SECOND.jwk)
 _TO_3: Final = _next(3, SECOND, THIRD.jwk)
 _ROOTED: Final = _set(jwk_of(ROOT, "root"), jwk_of(PUBLISHER, ISSUING))
+_ROOT_EXCHANGED: Final = _next(2, ROOT, jwk_of(THIRD, "root"), jwk_of(PUBLISHER, ISSUING))
+_ROOT_ADDED: Final = _next(2, PUBLISHER, jwk_of(ROOT, "root"), jwk_of(PUBLISHER, ISSUING))
 
 
 def _chains() -> Iterator[Vector]:
@@ -72,6 +74,34 @@ def _chains() -> Iterator[Vector]:
         ("two-steps", "Each version proves the next.", _FIRST, [_TO_2, _TO_3], _at(3, [THIRD], [THIRD])),
         ("overlap", "A key may stay.", _FIRST, [both], _at(2, [PUBLISHER, SECOND], [PUBLISHER, SECOND])),
         ("rooted", "A root key signs the next keys, and nothing else.", _ROOTED, [rooted], _at(2, [SECOND], [ROOT])),
+        (
+            "root-exchanged",
+            "The next root key is named by the one before.",
+            _ROOTED,
+            [_ROOT_EXCHANGED],
+            _at(2, [PUBLISHER], [THIRD]),
+        ),
+        (
+            "root-exchanged-twice",
+            "From then on the new one signs.",
+            _ROOTED,
+            [_ROOT_EXCHANGED, _next(3, THIRD, jwk_of(ROOT, "root"), jwk_of(SECOND, ISSUING))],
+            _at(3, [SECOND], [ROOT]),
+        ),
+        (
+            "root-added",
+            "A set without a root key may get one; its signing key may stay, as issuing key.",
+            _FIRST,
+            [_ROOT_ADDED],
+            _at(2, [PUBLISHER], [ROOT]),
+        ),
+        (
+            "root-removed",
+            "A root key may name a set without one.",
+            _ROOTED,
+            [_next(2, ROOT, SECOND.jwk)],
+            _at(2, [SECOND], [SECOND]),
+        ),
         (
             "begin-later",
             "Who knows version 2 passes over the first document.",
@@ -125,6 +155,27 @@ def _bad_chains() -> Iterator[Vector]:
             later,
             [_TO_2],
             invalid("TRUST_OUTDATED"),
+        ),
+        (
+            "old-root",
+            "A root key that was exchanged signs no keys.",
+            _ROOTED,
+            [_ROOT_EXCHANGED, _next(3, ROOT, jwk_of(ROOT, "root"), jwk_of(ATTACKER, ISSUING))],
+            invalid("RETIRED_KEY"),
+        ),
+        (
+            "signing-key-under-a-root",
+            "Where a root was added, the signing key names keys no more.",
+            _FIRST,
+            [_ROOT_ADDED, _next(3, PUBLISHER, ATTACKER.jwk)],
+            invalid("KEY_ROLE"),
+        ),
+        (
+            "version-1001",
+            "There are at most 1000 versions.",
+            _set(PUBLISHER.jwk, version=1000),
+            [*[_TO_2] * 999, _next(1001, PUBLISHER, SECOND.jwk)],
+            MALFORMED,
         ),
         (
             "issuing-key",

@@ -63,6 +63,8 @@ def _good(asked: str) -> Iterator[Vector]:
         ("typographic-dashes", "Word processors make dashes of hyphens.", good.replace("-----", "\u2014\u2014\u2212")),
         ("few-dashes", "Any number of dashes may stand around a mark.", good.replace("-----", "-")),
         ("invisible-marks", "Invisible marks and hard spaces do no harm.", good.replace("\n", "\u200b\n\u00a0")),
+        ("next-line", "U+0085 and U+2028 are white space as well.", good.replace("\n", "\u0085\u2028")),
+        ("dashes-apart", "White space may stand between the dashes.", good.replace("-----BEGIN", "- -\u2013 BEGIN")),
         ("twice", "The same document may stand there twice.", good + "\n" + good),
         ("beside-another", "Another document may stand beside it.", other + good),
         ("bare", "A document without marks is taken.", asked + "\n"),

@@ -67,6 +67,8 @@ BAD_SETS = {
     "padding": jwks_with(x=PUBLIC["x"] + "="),
     "a number": jwks_with(x=1),
     "operations": jwks_with(key_ops=["verify"]),
+    "a kid of null": jwks_with(kid=None),
+    "a role of null": jwks_with(role=None),
     "a key twice": jwks_of(KEY, KEY),
     "a key twice, in two roles": json.dumps({"keys": [PUBLIC | {"role": "root"}, PUBLIC]}).encode(),
     "root keys alone": jwks_with(role="root"),
@@ -91,7 +93,7 @@ def test_a_key_has_one_spelling() -> None:
     bent = PUBLIC["x"][:-1] + alphabet[alphabet.index(PUBLIC["x"][-1]) | 1]
     assert bent != PUBLIC["x"]
     with pytest.raises(MalformedError, match="canonical"):
-        TrustState.shipped(jwks_with(x=bent, kid=None))
+        TrustState.shipped(json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": bent}]}).encode())
 
 
 @given(st.binary(max_size=300))

@@ -13,15 +13,19 @@ import pytest
 from quorate.core.armor import dearmored
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, DocumentKind, read, read_host_request
 from quorate.core.ids import ProductKey, b64url, key_proof, link_of
-from quorate.core.lease import LEASE, REFUSAL, Lease
+from quorate.core.lease import LEASE, REFUSAL, Intervals, Lease, renewal_window
 from quorate.core.messages import (
     ANSWER_BYTES_MAX,
     BODY_BYTES_MAX,
+    HostDescription,
+    ProbeResult,
     decode_answer,
     decode_problem,
     decode_request,
+    decode_strict,
     encode,
 )
+from quorate.core.publication import decode_activation
 from quorate.core.revocation import REVOCATIONS, accept_list, check_not_revoked, read_list
 from quorate.core.succession import TRUST, TrustState, follow_chain, read_issued
 from quorate.core.trust import Anchor, Question, accept_answer, check_stored_lease
@@ -128,6 +132,24 @@ def do_problem(given: Given) -> Outcome:
     return {"claims": plain(decode_problem(body_of(given)))}
 
 
+def do_renewal_window(given: Given) -> Outcome:
+    intervals = Intervals(renewal_min=given["renewal_min"])
+    begin, end = renewal_window(given["iat"], intervals, validity_s=given["validity_s"])
+    return {"renew_from_s": begin, "renew_until_s": end}
+
+
+def do_activation(given: Given) -> Outcome:
+    return {"claims": plain(decode_activation(body_of(given)))}
+
+
+def do_probe_result(given: Given) -> Outcome:
+    return {"claims": plain(decode_strict(msgspec.json.Decoder(ProbeResult), body_of(given), "the probe"))}
+
+
+def do_host_description(given: Given) -> Outcome:
+    return {"claims": plain(decode_strict(msgspec.json.Decoder(HostDescription), body_of(given), "the description"))}
+
+
 DO: dict[str, Callable[[Given], Outcome]] = {
     "jwk-set": do_jwk_set,
     "document": do_document,
@@ -142,6 +164,10 @@ DO: dict[str, Callable[[Given], Outcome]] = {
     "key-proof": do_key_proof,
     "link": do_link,
     "problem": do_problem,
+    "renewal-window": do_renewal_window,
+    "activation": do_activation,
+    "probe-result": do_probe_result,
+    "host-description": do_host_description,
 }
 
 
@@ -168,7 +194,7 @@ def test_every_vector_names_a_section_that_exists_and_codes_that_we_have() -> No
 
 def test_every_kind_has_vectors_of_both_outcomes() -> None:
     outcomes = {(vector["kind"], vector["expected"]["outcome"]) for vector in vectors()}
-    computed = {"key-proof", "link"}  # nothing to refuse in a computation
+    computed = {"key-proof", "link", "renewal-window"}  # nothing to refuse in a computation
     assert outcomes == {(kind, "valid") for kind in DO} | {(kind, "invalid") for kind in DO.keys() - computed}
 
 

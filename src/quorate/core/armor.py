@@ -34,6 +34,7 @@ _NAMES: Final = {
 _BEGIN, _END = "BEGINQUORATE", "ENDQUORATE"  # as they stand once all white space is gone
 _TO_MAIL = str.maketrans("-_", "+/")
 _FROM_MAIL = str.maketrans("+/", "-_")
+_BETWEEN = re.compile(r"[\t-\r \x85\u2028\u2029>|]+")  # white space but for spaces, which go with their kind (`_dash`)
 _LABEL = re.compile(r"[A-Z]{1,40}(?=-)")
 _BODY = re.compile(r"([A-Za-z0-9+/.]*)#([A-Za-z0-9+/]*)\Z")
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
@@ -99,7 +100,7 @@ def text_of(data: bytes) -> str:
 
 def _plain(text: str) -> str:
     """Every dash a hyphen; white space, quotation marks and invisible marks gone."""
-    return "".join(_dash(letter) for letter in re.sub(r"[\s>|]+", "", text))
+    return "".join(_dash(letter) for letter in _BETWEEN.sub("", text))
 
 
 def _dash(letter: str) -> str:

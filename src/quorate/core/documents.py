@@ -8,7 +8,7 @@ the key inside it, is the one exception and says so).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 from joserfc import jws
@@ -186,6 +186,7 @@ class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _header_decoder = msgspec.json.Decoder(_Header)
+HEADER_CHARACTERS_MAX: Final = 512  # in base64url; the three members take 150
 # The library's own bound on a payload is below a long revocation list; each kind's `bytes_max` was checked before.
 _registry = jws.JWSRegistry(algorithms=[ALGORITHM])
 _registry.max_payload_length = 4 * 1024 * 1024
@@ -274,6 +275,8 @@ def _split(kind: DocumentKind[Any], token: str) -> tuple[_Header, bytes]:
     parts = token.split(".")
     if not token.isascii() or len(parts) != 3:
         raise MalformedError(what=kind.what, reason="it is not a compact JWS (three parts with dots between)")
+    if len(parts[0]) > HEADER_CHARACTERS_MAX:
+        raise MalformedError(what=kind.what, reason=f"its header is longer than {HEADER_CHARACTERS_MAX} characters")
     try:
         head, payload, signature = (unb64url(part) for part in parts)
     except ValueError:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from quorate.core.ids import Cmid, Link, MachineName, Nonce, ShownText, Slug
 from quorate.errors import (
@@ -28,6 +28,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "ActivationRequest",
     "Answer",
+    "EnrolmentProof",
     "HostDescription",
     "LicenseStatus",
     "Minutes",
@@ -50,6 +51,9 @@ TimeS = Annotated[int, Meta(ge=0, le=253_402_300_799, description="seconds since
 Minutes = Annotated[int, Meta(ge=0, le=5_256_000, description="minutes, at most ten years")]
 Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 _Version = Annotated[int, Meta(ge=0, le=1_000_000)]
+EnrolmentProof = Annotated[
+    str, Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z", description="32 bytes, base64url without padding")
+]
 _Told = Annotated[str, Meta(max_length=2000)]  # what another machine says in a problem; made showable by `_one_line`
 
 
@@ -67,6 +71,7 @@ class ActivationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """`POST /v1/activate` and `POST /v1/probe`: one question of one client, about 400 bytes.
 
     `expires_in_min` is what slmgr calls minutes to expiration: until the end of the present state, 0 when it has none.
+    `enrolment` (`core.enrolment`) is left out where the client was given no secret: a host of before refuses it.
     """
 
     v: _Version
@@ -80,6 +85,7 @@ class ActivationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     vm: bool = False
     previous_cmid: Cmid | None = None
     link: Link | None = None
+    enrolment: EnrolmentProof | UnsetType = UNSET
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,8 +103,8 @@ class ProbeResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """
 
     would_activate: bool
-    code: str | None
-    message: str
+    code: _Told | None
+    message: _Told
     count: Count
     threshold: Count
     host_time_s: TimeS
@@ -249,8 +255,8 @@ def _check_keys_once(body: bytes) -> None:
 def _refuse_other_version(body: bytes) -> None:
     # A request of a later version has fields that are not known here; "update" is then the right advice.
     try:
-        version = _version_decoder.decode(body).v
-    except _BAD_BYTES:
+        version = decode_strict(_version_decoder, body, "the request").v
+    except MalformedError:
         return
     if version != PROTOCOL_VERSION:
         raise UnsupportedVersionError(version=version)

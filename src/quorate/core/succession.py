@@ -24,7 +24,7 @@ from msgspec import Meta
 from quorate.core.documents import DocumentKind, read
 from quorate.core.ids import ShownText
 from quorate.core.keys import JwkSet, PublisherJwk, VerifyKeys
-from quorate.core.messages import TimeS, decode_strict
+from quorate.core.messages import TimeS, decode_strict, encode
 from quorate.errors import (
     KeyRoleError,
     MalformedError,
@@ -99,6 +99,8 @@ class TrustState:
             _check_set(found.keys)
         except ValueError as fault:
             raise MalformedError(what="the JWK Set", reason=str(fault)) from None
+        if msgspec.json.decode(jwks)["keys"] != msgspec.json.decode(encode(found.keys)):
+            raise MalformedError(what="the JWK Set", reason="null is no value of a member")
         VerifyKeys.of(found.keys)  # each of them is a key
         return cls(found.version, found.keys)
 
