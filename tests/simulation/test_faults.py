@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import pytest
 
@@ -62,6 +63,18 @@ def test_a_full_disk_of_the_host_is_told_and_gets_well() -> None:
     assert found.result.violations == ()
     assert found.result.recording.faults["STORE_UNAVAILABLE"] > 7
     assert found.result.recording.statuses[LicenseStatus.LICENSED] == 7
+
+
+def test_a_host_whose_disk_stays_full_is_asked_less_often_and_not_twice_a_minute() -> None:
+    whole = played(seven(Happening(0, What.HOST_DISK_FULL, host="kms1", for_s=8 * DAY_S)))
+    assert whole.result.violations == ()
+    asked = sorted({each.at_s for each in whole.of("STORE_UNAVAILABLE") if each.who == "office-001"})
+    waits = [after - before for before, after in itertools.pairwise(asked)]
+    assert 30 <= waits[0] <= 32
+    assert 15 * MINUTE_S <= waits[-1] <= 16 * MINUTE_S
+    assert len(asked) < 8 * 24 * 4 + 30
+    well_s = 8 * DAY_S + 2 * 16 * MINUTE_S  # refused once, as the count has to begin anew; or activated at once
+    assert len({each.who for each in whole.of("COUNT_INSUFFICIENT", 0, well_s) + whole.of("ACTIVATED", 0, well_s)}) == 7
 
 
 def test_processes_that_die_while_they_write_lose_nothing() -> None:

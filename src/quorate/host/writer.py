@@ -36,6 +36,7 @@ __all__ = ["AnswerWriter", "BatchObserver", "Chore", "Outcome", "Question"]
 EVENTS_WAITING_MAX = 256  # events that belong to no request; what is more is left to the log
 _IDLE_S = 1.0  # how often an idle writer looks whether a chore is due or a broken store is mended
 _CHORE_PAUSE_S = 0.01
+PATIENCE_S_MAX = 900  # a broken store's clients: 100,000 of them then ask 110 times a second, not 3,300
 
 Outcome = bytes | QuorateError
 """A signed answer, or the fault that the client is told instead."""
@@ -122,6 +123,7 @@ class AnswerWriter:
         self._is_stopping = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="quorate-writer", daemon=True)
+        self._broken_since_s = 0.0
         self.fault: StoreUnavailableError | None = None
         """What the last write failed with; None when it went well."""
 
@@ -250,7 +252,8 @@ class AnswerWriter:
             decided = self._store.decide([each.arrived for each in batch], self._clock.now_s())
         except StoreUnavailableError as fault:
             self._store_failed(fault, len(batch))
-            return [StoreUnavailableError(**fault.values) for _ in batch]
+            told = {**fault.values, "retry_after_s": self._patience_s()}
+            return [StoreUnavailableError(**told) for _ in batch]
         except Exception:  # noqa: BLE001  (whoever waits is told; the thread must live)
             self._log.exception("batch_failed", requests=len(batch))
             if len(batch) == 1:
@@ -308,7 +311,14 @@ class AnswerWriter:
     def _store_failed(self, fault: StoreUnavailableError, requests: int) -> None:
         if self.fault is None or self.fault.message != fault.message:  # not once for each batch of a storm
             self._log.error("store_unavailable", reason=fault.message, requests=requests)
+        if self.fault is None:
+            self._broken_since_s = self._clock.monotonic_s()
         self.fault = fault
+
+    def _patience_s(self) -> int:
+        """When clients shall ask again: a quarter of the time that the store has been broken for, within bounds."""
+        broken_s = self._clock.monotonic_s() - self._broken_since_s
+        return max(self._limits.retry_after_s, min(round(broken_s / 4), PATIENCE_S_MAX))
 
     def _store_works(self) -> None:
         if self.fault is not None:
