@@ -16,6 +16,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, inspect
 
 from quorate.core.lease import Lease
 from quorate.core.messages import LicenseStatus
@@ -30,6 +33,7 @@ from quorate.host import backup as packing
 from quorate.host.administration import Administration
 from quorate.host.config import StatePaths
 from quorate.host.restore import new_database
+from quorate.host.store import migrations
 from tests.host.backups import CLOCK, ENTROPY, everything, made, pack, restored, rows, saved, unpacked
 from tests.host.processes import quorate, started
 from tests.support.clocks import ManualClock
@@ -92,13 +96,34 @@ def test_a_host_without_certificate_and_with_a_pending_request_survives_too(tmp_
     assert list((tmp_path / "again" / "requests").glob("*.req"))
 
 
+def make_older(path: Path, revision: str) -> None:
+    """Take away what the schema of that revision does not have."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    empty = create_engine("sqlite://")
+    with empty.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        wanted = {
+            table: {column["name"] for column in inspect(connection).get_columns(table)}
+            for table in inspect(connection).get_table_names()
+        }
+    empty.dispose()
+    with closing(sqlite3.connect(path)) as old, old:
+        for (table,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if table not in wanted:
+                old.execute(f"DROP TABLE {table}")
+                continue
+            for column in [row[1] for row in old.execute(f"PRAGMA table_info({table})")]:
+                if column not in wanted[table]:
+                    old.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        old.execute("UPDATE alembic_version SET version_num = ?", [revision])
+
+
 def test_a_backup_of_an_older_schema_is_brought_up_to_date(made: Path, tmp_path: Path) -> None:
     members = unpacked(made / "kms.backup")
     (tmp_path / "host.db").write_bytes(members["host.db"])
-    with closing(sqlite3.connect(tmp_path / "host.db")) as old, old:
-        old.execute("ALTER TABLE cmid_records DROP COLUMN exchanged")
-        old.execute("ALTER TABLE cmid_records DROP COLUMN fork")
-        old.execute("UPDATE alembic_version SET version_num = '0001'")
+    make_older(tmp_path / "host.db", "0001")
     members["host.db"] = (tmp_path / "host.db").read_bytes()
     pack(tmp_path / "old.backup", members, schema="0001")
     restored(tmp_path / "old.backup", tmp_path / "host")

@@ -92,5 +92,5 @@ def test_what_is_no_address_is_refused_before_anything_is_sent(machine: Machine,
 
 
 def test_a_token_over_plain_http_to_elsewhere_is_warned_of(machine: Machine) -> None:
-    said = machine.type("192.0.2.1:1", "admin", "t", "/dlv")
+    said = machine.type("http://192.0.2.1:1", "admin", "t", "/dlv")
     assert "unencrypted" in said.err

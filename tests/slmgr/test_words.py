@@ -62,6 +62,13 @@ def test_options_stand_anywhere() -> None:
     assert (call.as_json, call.role, call.state_dir) == (True, Role.HOST, "/srv/state")
 
 
+def test_what_a_kms_host_has_works_elsewhere_and_what_only_a_client_has_does_not() -> None:
+    remote = {name for name, switch in SWITCHES.items() if switch.is_remote}
+    assert remote == {name for name, switch in SWITCHES.items() if Role.HOST in switch.roles}
+    call = parse(["host1", "alice", "qadm_x", "/ato", "--ca-file", "kms.crt"])
+    assert (call.computer, call.user, call.secret, call.ca_file) == ("host1", "alice", "qadm_x", "kms.crt")
+
+
 def test_a_file_behind_atp_may_begin_with_a_slash() -> None:
     assert parse(["/atp", "/srv/contoso.cert"]).asked[0].argument == "/srv/contoso.cert"
 
@@ -87,8 +94,8 @@ def test_a_file_behind_atp_may_begin_with_a_slash() -> None:
         (["/sai", "60", "--role", "client"], "invalid combination: /sai is for a KMS host"),
         (["host1", "admin", "/dlv"], "user admin needs a password"),
         (["host1", "admin", "t", "more", "/dlv"], "unrecognized argument more"),
-        (["host1", "/rearm"], "invalid combination: /rearm works on the machine itself only"),
-        (["host1", "/ipk", "KEY"], "invalid combination: /ipk works on the machine itself only"),
+        (["host1", "/rearm"], "/rearm is for a KMS client, and clients have no remote administration: run it on host1"),
+        (["host1", "/skms", "kms"], "/skms is for a KMS client, and clients have no remote administration"),
         (["host1", "/dlv", "--role", "client"], "invalid combination"),
         (["host1"], "no switch was given"),
     ],

@@ -89,7 +89,7 @@ def _do(asked: Asked, role: Role, call: Call, here: Here) -> tuple[list[str], li
         sys.stderr.write(f"error: {missing.name} is not installed\nhint: pip install 'quorate[host]'\n")
         sys.exit(1)
     with module.StateFolderDesk(here.host_folder) as desk:
-        done = do_on_host(asked, desk, desk)
+        done = do_on_host(asked, desk)
     return done.lines, [done.facts]
 
 
@@ -145,12 +145,12 @@ def _owner(path: Path) -> str:
 
 
 def _run_remote(call: Call, computer: str) -> None:
-    ca_file = os.environ.get("QUORATE_CA_FILE")
-    host = RemoteHost(computer, _token(call, computer), Path(ca_file) if ca_file else None)
+    ca_file = call.ca_file or os.environ.get("QUORATE_CA_FILE")
+    host = RemoteHost(computer, _token(call, computer), Path(ca_file) if ca_file else None, call.user)
     if host.is_readable_on_the_way:
         sys.stderr.write(f"warning: the token goes to {host.name} unencrypted; https:// or a tunnel keeps it secret\n")
     for asked in call.asked:
-        done = do_on_host(asked, host, None)
+        done = do_on_host(asked, host)
         _tell(call, asked, Role.HOST, done.lines, [done.facts])
 
 

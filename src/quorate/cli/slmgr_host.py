@@ -21,11 +21,11 @@ from quorate.errors import (
     PublisherUnknownError,
 )
 
-__all__ = ["Done", "HostDesk", "LocalHostDesk", "do_on_host"]
+__all__ = ["Done", "HostDesk", "do_on_host"]
 
 
 class HostDesk(Protocol):
-    """A KMS host to look at and to set."""
+    """A KMS host: this machine's own, or another's."""
 
     def facts(self) -> dict[str, Any]:
         """Its status, as `quorate host status --json` prints it."""
@@ -34,10 +34,6 @@ class HostDesk(Protocol):
     def set(self, name: str, text: str) -> dict[str, Any]:
         """Change one setting; what then stands."""
         ...
-
-
-class LocalHostDesk(HostDesk, Protocol):
-    """The host of this machine, whose papers can be changed as well."""
 
     def install_key(self, typed: str) -> str:
         """Install a host key; its last five."""
@@ -84,11 +80,8 @@ _SETTINGS: dict[str, tuple[str, str | None, str]] = {  # switch: setting, value 
 }  # fmt: skip
 
 
-def do_on_host(asked: Asked, desk: HostDesk, papers: LocalHostDesk | None) -> Done:
+def do_on_host(asked: Asked, desk: HostDesk) -> Done:
     """One switch.
-
-    Args:
-        papers: the same host, when it is this machine's own.
 
     Raises:
         HostNotActivatedError: a setting, and the host is not activated; nothing was changed.
@@ -101,8 +94,7 @@ def do_on_host(asked: Asked, desk: HostDesk, papers: LocalHostDesk | None) -> Do
         return _set(asked, desk)
     if name in ("dli", "dlv", "xpr"):
         return _show(asked, desk)
-    assert papers is not None, "the grammar lets only these through to another machine"  # noqa: S101
-    actions: dict[str, Callable[[Asked, LocalHostDesk], Done]] = {
+    actions: dict[str, Callable[[Asked, HostDesk], Done]] = {
         "ipk": _install_key,
         "ato": _activate,
         "dti": _print_request,
@@ -110,7 +102,7 @@ def do_on_host(asked: Asked, desk: HostDesk, papers: LocalHostDesk | None) -> Do
         "upk": _uninstall,
         "cpky": _clear_key,
     }
-    return actions[name](asked, papers)
+    return actions[name](asked, desk)
 
 
 def _show(asked: Asked, desk: HostDesk) -> Done:
@@ -137,27 +129,27 @@ def _set(asked: Asked, desk: HostDesk) -> Done:
     return Done([words.format(**stands)], **{name.replace("-", "_"): each for name, each in stands.items()})
 
 
-def _install_key(asked: Asked, papers: LocalHostDesk) -> Done:
-    last_five = papers.install_key(asked.argument or "")
+def _install_key(asked: Asked, desk: HostDesk) -> Done:
+    last_five = desk.install_key(asked.argument or "")
     return Done(
         [f"Host key ending in {last_five} is installed.", "Next: /dti prints the request that the publisher confirms."],
         product_key_last_five=last_five,
     )
 
 
-def _activate(asked: Asked, papers: LocalHostDesk) -> Done:
-    facts = _host_facts(papers.facts())
+def _activate(asked: Asked, desk: HostDesk) -> Done:
+    facts = _host_facts(desk.facts())
     products = _chosen(facts.products, asked.activation_id)
     names = ", ".join(product.name for product in products)
-    until_s = facts.certificate_expires_s if facts.activated else papers.activate_online()
+    until_s = facts.certificate_expires_s if facts.activated else desk.activate_online()
     if until_s is None:
         raise PublisherUnknownError
     words = f"{names}: this KMS host is activated until {local_text(until_s)}."
     return Done([words], activated=True, certificate_expires_s=until_s)
 
 
-def _print_request(asked: Asked, papers: LocalHostDesk) -> Done:
-    text = armored(papers.request())
+def _print_request(asked: Asked, desk: HostDesk) -> Done:
+    text = armored(desk.request())
     return Done(
         [
             "Send this text to the publisher; it holds no secret. What comes back goes to /atp.",
@@ -168,8 +160,8 @@ def _print_request(asked: Asked, papers: LocalHostDesk) -> Done:
     )
 
 
-def _deposit(asked: Asked, papers: LocalHostDesk) -> Done:
-    until_s = papers.activate(dearmored(_confirmation(asked.argument or ""), HOST_CERTIFICATE))
+def _deposit(asked: Asked, desk: HostDesk) -> Done:
+    until_s = desk.activate(dearmored(_confirmation(asked.argument or ""), HOST_CERTIFICATE))
     return Done(
         [f"The confirmation is deposited; this KMS host is activated until {local_text(until_s)}."],
         activated=True,
@@ -177,8 +169,8 @@ def _deposit(asked: Asked, papers: LocalHostDesk) -> Done:
     )
 
 
-def _uninstall(asked: Asked, papers: LocalHostDesk) -> Done:
-    papers.uninstall_key()
+def _uninstall(asked: Asked, desk: HostDesk) -> Done:
+    desk.uninstall_key()
     return Done(
         [
             "Host key and activation are removed; this KMS host answers nobody any more.",
@@ -188,8 +180,8 @@ def _uninstall(asked: Asked, papers: LocalHostDesk) -> Done:
     )
 
 
-def _clear_key(asked: Asked, papers: LocalHostDesk) -> Done:
-    was_there = papers.remove_key_text()
+def _clear_key(asked: Asked, desk: HostDesk) -> Done:
+    was_there = desk.remove_key_text()
     words = "The text of the host key is removed from the disk." if was_there else "There was no host key on the disk."
     return Done([words], removed=was_there)
 

@@ -36,7 +36,8 @@ class Switch:
         needs: what its argument is called; None: it takes none that it must have.
         may: what a further argument is called that may be left out.
         roles: on which machines it works.
-        is_remote: whether it works on another machine, over the administration API.
+        is_remote: whether it works on another machine's KMS host, over the administration API: all but what only a
+            client has.
         opposes: switches that make no sense beside it.
     """
 
@@ -63,16 +64,27 @@ SWITCHES: dict[str, Switch] = {
         Switch("dli", "Show the license in short.", may=_ID, is_remote=True),
         Switch("dlv", "Show the license with everything there is to know.", may=_ID, is_remote=True),
         Switch("xpr", "Show when the present state ends.", may=_ID, is_remote=True),
-        Switch("ipk", "Install a host key; a former one is replaced.", "HOST-KEY", roles=_HOST),
-        Switch("ato", "Activate now: a client asks its KMS host, a host its publisher.", may="ACTIVATION-ID"),
-        Switch("upk", "Uninstall: the machine is no longer activated.", may="ACTIVATION-ID"),
-        Switch("cpky", "Remove the text of the host key from the disk; the activation stays.", roles=_HOST),
-        Switch("dti", "Print the request that the publisher confirms, as text.", roles=_HOST),
+        Switch("ipk", "Install a host key; a former one is replaced.", "HOST-KEY", roles=_HOST, is_remote=True),
+        Switch(
+            "ato",
+            "Activate now: a client asks its KMS host, a host its publisher.",
+            may="ACTIVATION-ID",
+            is_remote=True,
+        ),
+        Switch("upk", "Uninstall: the machine is no longer activated.", may="ACTIVATION-ID", is_remote=True),
+        Switch(
+            "cpky",
+            "Remove the text of the host key from the disk; the activation stays.",
+            roles=_HOST,
+            is_remote=True,
+        ),
+        Switch("dti", "Print the request that the publisher confirms, as text.", roles=_HOST, is_remote=True),
         Switch(
             "atp",
             "Deposit the publisher's confirmation: a file, its text, or - for stdin.",
             "CONFIRMATION",
             roles=_HOST,
+            is_remote=True,
         ),
         Switch("rearm", "Take a new CMID and begin the initial grace anew.", may="ACTIVATION-ID", roles=_CLIENT),
         Switch(
@@ -122,6 +134,7 @@ OPTIONS = {  # beside the switches; each says whether it takes a value
     "--role": True,
     "--state-dir": True,
     "--product-id": True,
+    "--ca-file": True,
     "--help": False,
     "--version": False,
 }
@@ -149,6 +162,7 @@ class Call:
     role: Role | None = None
     state_dir: str | None = None
     product_id: str | None = None
+    ca_file: str | None = None
     is_help: bool = False
     is_version: bool = False
 
@@ -189,8 +203,9 @@ def usage() -> str:
     lines = [
         "Usage: quorate-slmgr [ComputerName [User Password]] [switch ...]",
         "",
-        "  ComputerName    a KMS host to manage from here: NAME, NAME:PORT or http(s)://NAME:PORT (port 1689)",
-        "  User Password   `admin`, and the token in that host's admin.token; - asks for it; or QUORATE_ADMIN_TOKEN",
+        "  ComputerName    a KMS host to manage from here: NAME, NAME:PORT or https://NAME:PORT (port 1689)",
+        "  User Password   the name of a token (`quorate host token add`) or `admin`, and the token; - asks for it;",
+        "                  or QUORATE_ADMIN_TOKEN. On the host itself its own admin.token is read",
         "",
         "  Switches begin with / or -, in any case. One for a KMS host is marked h, one for a KMS client c.",
         "",
@@ -211,6 +226,7 @@ def usage() -> str:
             "  --role ROLE        host or client, where this machine is both",
             "  --product-id ID    which product, where a client has several",
             "  --state-dir PATH   folder of this machine's state (QUORATE_STATE_DIR)",
+            "  --ca-file FILE     whom to believe about ComputerName's certificate, PEM (QUORATE_CA_FILE)",
             "  --version, /?      the version; this text",
             "",
             "Exit codes: 0 worked, 1 failed, 2 misused, 3 refused by the host.",
@@ -290,6 +306,7 @@ def _call(names: list[str], options: dict[str, str], asked: list[Asked]) -> Call
         role=role,
         state_dir=options.get("--state-dir"),
         product_id=options.get("--product-id"),
+        ca_file=options.get("--ca-file"),
         is_version="--version" in options,
     )
 
@@ -308,7 +325,7 @@ def _check_together(call: Call) -> None:
                 raise MisusedError(reason=f"invalid combination: /{name} and /{other}")
     for each in call.asked:
         if call.computer is not None and not each.switch.is_remote:
-            where = f"works on the machine itself only, not on {_shown(call.computer)}"
+            where = f"is for a KMS client, and clients have no remote administration: run it on {_shown(call.computer)}"
             raise MisusedError(reason=f"invalid combination: /{each.switch.name} {where}")
         if call.role is not None and call.role not in each.switch.roles:
             raise MisusedError(

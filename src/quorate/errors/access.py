@@ -82,3 +82,14 @@ class AdminNotEncryptedError(QuorateError):
         "loopback (`quorate host set admin-address default`) and use a tunnel: "
         "`ssh -L 1689:127.0.0.1:1689 USER@HOST`."
     )
+
+
+class RemoteNotTrustedError(QuorateError):
+    """The TLS of another machine's administration: its certificate proves nothing here."""
+
+    code = "REMOTE_NOT_TRUSTED"
+    template = "administration of {host} is not trusted: {reason}"
+    hint_template = (
+        "Nothing was sent. Name its certificate, or its authority's, with --ca-file FILE (QUORATE_CA_FILE), and call "
+        "it by a name that is in the certificate."
+    )

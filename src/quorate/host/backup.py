@@ -33,11 +33,15 @@ from quorate.core.messages import encode
 from quorate.errors import (
     FileAccessError,
     OutputExistsError,
+    StoreUnavailableError,
 )
+from quorate.host.audit import Actor
+from quorate.host.audit import told as told_event
 from quorate.host.config import StatePaths
 from quorate.host.files import SECRET_MODE, give_to_folder_owner, read_file, read_secret
 from quorate.host.keyring import PENDING_MAX, PRODUCTS_MAX, HostKeyring
 from quorate.host.store.database import Database
+from quorate.host.store.transaction import transaction
 
 __all__ = [
     "DATABASE",
@@ -139,7 +143,14 @@ def back_up(paths: StatePaths, target: Path, clock: Clock, entropy: Entropy) -> 
         )
         _pack(aside / "archive", backup, papers, aside / DATABASE)
         _publish(aside / "archive", target)
+        _note(database, f"backup written to {target}, with the host's signing key", clock)
     return backup
+
+
+def _note(database: Database, message: str, clock: Clock) -> None:
+    """Event 12315. A store that cannot be written is a reason to have a backup, not to have none."""
+    with contextlib.suppress(StoreUnavailableError), transaction(database) as within:
+        within.record(told_event(clock.now_s(), Actor.this_user(), "backup", message))
 
 
 def _copy(database: Database, copy: Path) -> str:

@@ -27,6 +27,7 @@ from msgspec import Meta
 from quorate import __version__
 from quorate.clock import Clock, Entropy
 from quorate.core.messages import decode_strict
+from quorate.core.trust import utc_text
 from quorate.errors import (
     BackupNewerError,
     FileAccessError,
@@ -35,12 +36,16 @@ from quorate.errors import (
     StateExistsError,
     StateInUseError,
 )
+from quorate.host.audit import Actor
+from quorate.host.audit import told as told_event
 from quorate.host.backup import DATABASE, FORMAT, IDENTITY, MANIFEST, PLAIN, SECRET, Backup, new_file, sync_folder, told
 from quorate.host.config import StatePaths
 from quorate.host.files import give_to_folder_owner, make_folder
 from quorate.host.keyring import HostKeyring
 from quorate.host.process import StateLock, running_host
 from quorate.host.store.database import Database
+from quorate.host.store.transaction import transaction
+from quorate.host.tokens import AdminTokens
 
 __all__ = ["new_database", "restore"]
 
@@ -111,7 +116,9 @@ def new_database(paths: StatePaths, clock: Clock, entropy: Entropy) -> None:
             raise StateExistsError(role="KMS host database", path=paths.database)
         for ending in ("-wal", "-shm"):  # of the lost one: SQLite would read them into the new one
             paths.database.with_name(paths.database.name + ending).unlink(missing_ok=True)
-        Database.create(paths.database).close()
+        with contextlib.closing(Database.create(paths.database)) as database, transaction(database) as within:
+            message = "empty database made, where the former one was lost"
+            within.record(told_event(clock.now_s(), Actor.this_user(), "new-database", message))
 
 
 def _check_empty(paths: StatePaths) -> None:
@@ -217,8 +224,11 @@ def _prove(unpacked: StatePaths, backup: Backup, source: Path, clock: Clock, ent
     keyring.credentials()
     keyring.admin_token()
     keyring.product_key()
+    AdminTokens(unpacked).book()
+    made = f"host restored from the backup of {utc_text(backup.made_s)}; the tokens are those of that time"
     try:
-        Database.open(unpacked.database).close()
+        with contextlib.closing(Database.open(unpacked.database)) as database, transaction(database) as within:
+            within.record(told_event(clock.now_s(), Actor.this_user(), "restore", made))
     except SchemaNewerError as fault:
         found, known = fault.values["found"], fault.values["known"]
         raise SchemaNewerError(path=source, found=found, known=known) from None
