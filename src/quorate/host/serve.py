@@ -168,6 +168,7 @@ class HostServer:
             self._lock = lock
             self.administration = administration = Administration(keyring, store, self._clock, self._configuration)
             try:
+                self._papers_stamp = keyring.stamp()  # before they are read: what changes from now on is noticed
                 credentials = keyring.credentials()
                 self._configuration.reread(credentials.products)
                 settings = administration.settings()
@@ -263,7 +264,7 @@ class HostServer:
     async def _watch(self, writer: AnswerWriter, chores: StoreChores, settings: Settings) -> None:
         """Once a second: use what has changed; tell those who have waited too long."""
         assert self._stopping is not None, "run() sets it"  # noqa: S101  (our own mistake only)
-        stamp, _ = self._look(False)
+        stamp: Any = self._papers_stamp, self._tls.stamp(settings)
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), self._limits.poll_s)
