@@ -1,6 +1,7 @@
 """Every decoder of the protocol as one function of bytes, to be fuzzed: nothing but a `QuorateError` may escape.
 
-Not part of the suite: it needs the package atheris, and time (CONTRIBUTING.md, "Fuzzing").
+`tests/fuzz/test_decoders.py` gives each of them a fixed corpus and random bytes at every `make test`. To let coverage
+lead the way, run this file by hand; it needs the package atheris, and time (CONTRIBUTING.md, "Fuzzing").
 
 The first byte of an input chooses the decoder, the rest is what it gets. Signed kinds come twice: as the bytes of a
 token, and as claims that are signed here, for a signature is not to be had by trying.
@@ -11,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -38,19 +40,29 @@ from quorate.core.documents import (
 )
 from quorate.core.ids import ProductKey, b64url
 from quorate.core.lease import LEASE, REFUSAL
-from quorate.core.messages import HostDescription, ProbeResult, decode_problem, decode_request, decode_strict, encode
+from quorate.core.messages import (
+    Answer,
+    HostDescription,
+    ProbeResult,
+    decode_answer,
+    decode_problem,
+    decode_request,
+    decode_strict,
+    encode,
+)
 from quorate.core.publication import decode_activation, decode_revocations, decode_trust
-from quorate.core.revocation import REVOCATIONS
+from quorate.core.revocation import REVOCATIONS, accept_list
 from quorate.core.succession import TRUST, TrustState, chain_of, follow_chain
+from quorate.core.trust import Anchor, accept_answer, check_certificate
 from quorate.errors import QuorateError
-from tests.support.documents import World, signing_key
+from quorate.publisher.sealed import unsealed
+from tests.support.clocks import START_S
+from tests.support.documents import SigningKey, World, signing_key
 
-__all__ = ["DECODERS", "main", "one_input"]
+__all__ = ["ARMORED", "DECODERS", "KEY", "KINDS", "WORLD", "Decoder", "main", "one_input", "signed", "takes"]
 
 WORLD = World()
-KEY = signing_key(1)
-KEYS = KEY.verify_keys()
-SHIPPED = TrustState.shipped(WORLD.jwks)
+KEY = signing_key(1)  # the publisher's
 KINDS: tuple[DocumentKind[Any], ...] = (
     PRODUCT,
     HOST_REQUEST,
@@ -61,6 +73,10 @@ KINDS: tuple[DocumentKind[Any], ...] = (
     TRUST,
     EVENT_CHECKPOINT,
 )
+ARMORED: Final[tuple[DocumentKind[Any], ...]] = (PRODUCT, HOST_REQUEST, HOST_CERTIFICATE)
+_KEYS = KEY.verify_keys()
+_SHIPPED = TrustState.shipped(WORLD.jwks)
+_CERTIFICATE = WORLD.certificate_token()
 _HERE = Path(tempfile.mkdtemp(prefix="quorate-fuzz-"))
 _description = msgspec.json.Decoder(HostDescription)
 _probe = msgspec.json.Decoder(ProbeResult)
@@ -68,23 +84,58 @@ _probe = msgspec.json.Decoder(ProbeResult)
 Decoder = Callable[[bytes], object]
 
 
+def signed(kind: DocumentKind[Any], payload: bytes, key: SigningKey = KEY) -> str:
+    """A token over any payload."""
+    said = f"{b64url(encode(header_of(kind, key.kid)))}.{b64url(payload)}"
+    return f"{said}.{b64url(key.sign_bytes(said.encode()))}"
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
 def _as_token(kind: DocumentKind[Any]) -> Decoder:
-    return lambda data: read(kind, data.decode("utf-8", "replace"), KEYS)
+    return lambda data: read(kind, _text(data), _KEYS)
 
 
 def _as_claims(kind: DocumentKind[Any]) -> Decoder:
-    head = b64url(encode(header_of(kind, KEY.kid)))
+    return lambda data: read(kind, signed(kind, data), _KEYS)
 
-    def decode(data: bytes) -> object:
-        said = f"{head}.{b64url(data)}"
-        return read(kind, f"{said}.{b64url(KEY.sign_bytes(said.encode()))}", KEYS)
 
-    return decode
+def _as_armor(kind: DocumentKind[Any]) -> Decoder:
+    return lambda data: dearmored(text_of(data), kind)
 
 
 def _as_header(data: bytes) -> object:
-    said = f"{b64url(data)}.{b64url(b'{}')}"
-    return read(LEASE, f"{said}.{b64url(KEY.sign_bytes(said.encode()))}", KEYS)
+    said = f"{b64url(data)}.{b64url(encode(WORLD.lease()))}"
+    return read(LEASE, f"{said}.{b64url(KEY.sign_bytes(said.encode()))}", _KEYS)
+
+
+def _as_request(data: bytes) -> object:
+    return read_host_request(signed(HOST_REQUEST, data, WORLD.host_key))
+
+
+def _as_answer(data: bytes) -> object:
+    """A whole answer of a host: the claims, signed by it, for the question that was asked."""
+    answer = Answer(answer=signed(LEASE, data, WORLD.host_key), host_certificate=_CERTIFICATE, revocations=0)
+    return accept_answer(answer, WORLD.question(), WORLD.anchor, START_S)
+
+
+def _over_http(data: bytes) -> object:
+    kind = "application/problem+json" if data[:1] < b"\x80" else "application/json"
+    status = (200, 429, 503, 404, 302)[len(data) % 5]
+    headers = {"content-type": kind, "retry-after": data[:40].decode("latin-1")}
+    return read_answer(Target("kms.example", 1688), status, headers, data[1:], 0)
+
+
+def _as_next_keys(data: bytes) -> object:
+    return follow_chain(_SHIPPED, [signed(TRUST, data)])
+
+
+def _as_list(data: bytes) -> object:
+    """A revocation list, taken, and a certificate judged by it."""
+    taken = accept_list(None, signed(REVOCATIONS, data), _SHIPPED)
+    return check_certificate(_CERTIFICATE, WORLD.anchor, START_S, _SHIPPED, taken)
 
 
 def _news(data: bytes) -> object:
@@ -92,60 +143,56 @@ def _news(data: bytes) -> object:
     return News(_HERE, WORLD.anchor).revocations
 
 
-def _told(data: bytes) -> object:
-    kind = "application/problem+json" if data[:1] < b"\x80" else "application/json"
-    status = (200, 429, 503, 404, 302)[len(data) % 5]
-    headers = {"content-type": kind, "retry-after": data[:40].decode("latin-1")}
-    return read_answer(Target("kms.example", 1688), status, headers, data[1:], 0)
+def _key_file(data: bytes) -> object:
+    path = _HERE / "publisher.key"
+    path.write_bytes(data)
+    return unsealed(path, "a passphrase")
 
 
-DECODERS: tuple[Decoder, ...] = (
-    decode_request,
-    decode_problem,
-    decode_activation,
-    decode_trust,
-    decode_revocations,
-    decode_state,
-    TrustState.shipped,
-    _news,
-    _told,
-    _as_header,
-    lambda data: decode_strict(_description, data, "the description"),
-    lambda data: decode_strict(_probe, data, "the probe"),
-    lambda data: ProductKey.parse(data.decode("utf-8", "replace")),
-    lambda data: Target.parse(data.decode("utf-8", "replace")),
-    lambda data: chain_of(data.decode("utf-8", "replace")),
-    lambda data: follow_chain(SHIPPED, chain_of(data.decode("utf-8", "replace"))),
-    lambda data: read_host_request(data.decode("utf-8", "replace")),
-    lambda data: (typ_of(data.decode("utf-8", "replace")), kid_of(data.decode("utf-8", "replace"))),
-    *(lambda data, kind=kind: dearmored(text_of(data), kind) for kind in (PRODUCT, HOST_REQUEST, HOST_CERTIFICATE)),
-    *map(_as_token, KINDS),
-    *map(_as_claims, KINDS),
-)
+DECODERS: Final[dict[str, Decoder]] = {
+    "activation request": decode_request,
+    "activation response": decode_answer,
+    "activation response, whole": _as_answer,
+    "activation response over HTTP": _over_http,
+    "problem": decode_problem,
+    "probe result": lambda data: decode_strict(_probe, data, "the probe"),
+    "host description": lambda data: decode_strict(_description, data, "the description"),
+    "host activation": decode_activation,
+    "published trust": decode_trust,
+    "published revocations": decode_revocations,
+    "product key": lambda data: ProductKey.parse(_text(data)),
+    "lease file": decode_state,
+    "news file": _news,
+    "key file": _key_file,
+    "publisher.jwks": TrustState.shipped,
+    "publisher.trust": lambda data: follow_chain(_SHIPPED, chain_of(_text(data))),
+    "header": _as_header,
+    "header, unverified": lambda data: (typ_of(_text(data)), kid_of(_text(data))),
+    "product file beside its keys": lambda data: Anchor.load(_text(data), WORLD.jwks),
+    "host request as token": lambda data: read_host_request(_text(data)),
+    "host request, proven": _as_request,
+    "next keys, followed": _as_next_keys,
+    "revocations, taken": _as_list,
+    "address of a host": lambda data: Target.parse(_text(data)),
+    **{f"{kind.typ} as text": _as_armor(kind) for kind in ARMORED},
+    **{f"{kind.typ} as token": _as_token(kind) for kind in KINDS},
+    **{f"{kind.typ} by its claims": _as_claims(kind) for kind in KINDS},
+}
+_IN_ORDER = tuple(DECODERS.values())
+
+
+def takes(decoder: Decoder, data: bytes) -> bool:
+    """Whether it takes `data`. Raises whatever is no `QuorateError`: that is a finding."""
+    with contextlib.suppress(QuorateError):
+        decoder(data)
+        return True
+    return False
 
 
 def one_input(data: bytes) -> None:
-    """Let the chosen decoder read it. Raises whatever is no `QuorateError`: that is a finding."""
+    """Let the chosen decoder read it."""
     if data:
-        with contextlib.suppress(QuorateError):
-            DECODERS[data[0] % len(DECODERS)](data[1:])
-
-
-def seeds(folder: Path) -> None:
-    """Write one good input of each kind, to begin with."""
-    claims = (
-        WORLD.product,
-        WORLD.host_request(),
-        WORLD.certificate(),
-        WORLD.lease(),
-        WORLD.refusal(),
-        {"v": 1, "iss": "A", "iat": 1, "number": 1, "entries": []},
-        {"v": 1, "iss": "A", "iat": 1, "version": 2, "keys": [KEY.public()]},
-    )
-    good = [encode(WORLD.request()), WORLD.jwks, WORLD.product_token.encode(), *map(encode, claims)]
-    for number in range(len(DECODERS)):
-        for which, data in enumerate(good):
-            (folder / f"{number}-{which}").write_bytes(bytes([number]) + data)
+        takes(_IN_ORDER[data[0] % len(_IN_ORDER)], data[1:])
 
 
 def main(arguments: list[str]) -> int:
@@ -155,13 +202,18 @@ def main(arguments: list[str]) -> int:
     except ImportError:
         sys.stderr.write(f"{__doc__}\nIt needs the package atheris: pip install atheris\n")
         return 1
+    inputs = importlib.import_module("tests.fuzz.inputs")  # it builds on this file
     logging.disable()  # the client warns of each damaged file
     corpus = _HERE / "corpus"
     corpus.mkdir()
-    seeds(corpus)
+    for number, (name, data) in enumerate(inputs.corpus()):
+        (corpus / str(number)).write_bytes(bytes([list(DECODERS).index(name)]) + data)
     atheris.instrument_all()
     atheris.Setup([sys.argv[0], *arguments, str(corpus)], one_input)
-    atheris.Fuzz()
+    try:
+        atheris.Fuzz()
+    finally:
+        shutil.rmtree(_HERE, ignore_errors=True)
     return 0
 
 
