@@ -21,9 +21,12 @@ from quorate.cli.service import client_install_service
 from quorate.client.client import Client
 from quorate.client.config import Settings
 from quorate.client.discovery.trail import origin
+from quorate.client.enrolment import FILE_BYTES_MAX as ENROLMENT_BYTES_MAX
+from quorate.client.enrolment import secret_from
 from quorate.client.installed import Installed, all_of, install, load_anchor, the_one
 from quorate.client.standing import NEVER_S, Status
 from quorate.clock import SystemClock
+from quorate.core.enrolment import EnrolmentSecret
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
 from quorate.errors import QuorateError
@@ -64,16 +67,30 @@ def init(
     edition: Annotated[
         str | None, typer.Option("--edition", help="Which edition.", show_default="the first in the product file")
     ] = None,
+    enrolment: Annotated[
+        str | None,
+        typer.Option(
+            "--enrolment",
+            envvar="QUORATE_ENROLMENT",
+            help="This site's enrolment secret, where its KMS host asks for one: a file with it, - for standard input, "
+            "or the secret itself (which others then see in the list of processes).",
+            metavar="FILE",
+            show_default="none; a secret that was set before stays",
+        ),
+    ] = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Set up a product on this machine. Again with a newer product file: its state stays."""
     output = Output(as_json)
+    secret = None if enrolment is None else _secret(enrolment)
     product_id = load_anchor(product, trust).product.product
     root = folder if folder is not None else Settings.from_environment().root(product_id)
     made = install(root, product, trust)
     hand_over(made)
     client = _client(made, edition)
+    if secret is not None:
+        client.set_enrolment(secret)
     _show(output, client, client.install_again())
     output.say(
         "Next: `quorate client activate`. It finds its KMS host in DNS; or name one: `quorate client set-host NAME`."
@@ -146,6 +163,34 @@ def clear_domain(folder: StateDir = None, product_id: ProductId = None, as_json:
     """Look for KMS hosts in this machine's own DNS domain and its search list again."""
     client = _client(_found(folder, product_id))
     _show(Output(as_json), client, client.clear_domain())
+
+
+@app.command("set-enrolment", epilog="Example: quorate client set-enrolment site.enrolment")
+def set_enrolment(
+    secret: Annotated[
+        str,
+        typer.Argument(
+            help="A file with the secret, - for standard input, or the secret itself (which others then see in the "
+            "list of processes).",
+            metavar="FILE",
+        ),
+    ],
+    folder: StateDir = None,
+    product_id: ProductId = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give this machine the enrolment secret of its site, for a KMS host that serves enrolled clients only."""
+    output, given = Output(as_json), _secret(secret)
+    client = _client(_found(folder, product_id))
+    _show(output, client, client.set_enrolment(given))
+    output.say("Next: `quorate client activate`; a running agent asks within a minute.")
+
+
+@app.command("clear-enrolment", epilog="Example: quorate client clear-enrolment")
+def clear_enrolment(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+    """Forget the enrolment secret: requests are sent without a proof again."""
+    client = _client(_found(folder, product_id))
+    _show(Output(as_json), client, client.set_enrolment(None))
 
 
 @app.command("set-caching", epilog="Example: quorate client set-caching off")
@@ -225,6 +270,11 @@ def run(
 
 app.add_typer(config_app, name="config")
 app.command("install-service", epilog="Example: quorate client install-service")(client_install_service)
+
+
+def _secret(given: str) -> EnrolmentSecret:
+    typed = sys.stdin.buffer.read(ENROLMENT_BYTES_MAX + 1) if given == "-" else None
+    return secret_from(given, typed)
 
 
 def _found(folder: Path | None, product_id: str | None) -> Installed:

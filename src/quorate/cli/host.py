@@ -14,6 +14,7 @@ import typer
 from quorate.cli.host_backup import add_backup_commands
 from quorate.cli.host_config import config_app, say_stronger
 from quorate.cli.host_dns import dns_app
+from quorate.cli.host_enrolment import enrolment_app
 from quorate.cli.host_events import events_app
 from quorate.cli.host_firewall import firewall_command
 from quorate.cli.host_forecast import forecast_command
@@ -46,6 +47,7 @@ app = typer.Typer(
 
 app.add_typer(config_app, name="config")
 app.add_typer(dns_app(open_publication), name="dns")
+app.add_typer(enrolment_app(open_host), name="enrolment")
 app.add_typer(token_app(open_host), name="token")
 add_backup_commands(app)
 

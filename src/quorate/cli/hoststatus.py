@@ -118,7 +118,18 @@ def _settings(status: HostStatus) -> list[tuple[str, str]]:
         ("Renewal interval", f"{status.renewal_interval_min} minutes"),
         ("DNS publishing", "enabled" if status.dns_publishing else "disabled"),
         ("KMS priority", status.priority.capitalize()),
+        ("Enrolment", _enrolment(status)),
     ]
+
+
+def _enrolment(status: HostStatus) -> str:
+    known = status.enrolment
+    if known is None or not known.required:
+        return "not required: every client is served"
+    words = f"required, with the secret of {utc_text(known.since_s)}"
+    return (
+        words if known.previous_until_s is None else f"{words}; the one before until {utc_text(known.previous_until_s)}"
+    )
 
 
 def _requests(status: HostStatus) -> list[tuple[str, str]]:

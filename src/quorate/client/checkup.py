@@ -13,11 +13,13 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from quorate.client.asking import request_of
 from quorate.client.checkup_lease import check_attempt, check_lease
 from quorate.client.config import Settings
 from quorate.client.discovery.network import Network
 from quorate.client.discovery.search import Directions, Finder, Search
 from quorate.client.discovery.target import Found, Source
+from quorate.client.enrolment import ClientEnrolment
 from quorate.client.identity import Machine
 from quorate.client.installed import Installed, load_anchor
 from quorate.client.keeper import Keeper
@@ -28,7 +30,7 @@ from quorate.clock import Clock, Entropy
 from quorate.core.checkup import Check, Level, failed, skipped
 from quorate.core.documents import HostCertificate
 from quorate.core.ids import b64url
-from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, HostDescription
+from quorate.core.messages import HostDescription
 from quorate.core.policy import DAY_S
 from quorate.core.trust import Anchor, check_certificate, clock_skew, utc_text
 from quorate.errors import (
@@ -38,6 +40,11 @@ from quorate.errors import (
     CountBelowThresholdError,
     CountInsufficientError,
     DnsServerFailureError,
+    EnrolmentRequiredError,
+    EnrolmentSecretInvalidError,
+    EnrolmentWrongError,
+    FileAccessError,
+    FilePermissionsError,
     HostCertificateEndingError,
     HostNotActivatedError,
     HostUnreachableError,
@@ -96,6 +103,7 @@ class ClientCheckup:
     ) -> None:
         self._anchor: Anchor = load_anchor(found.product_path, found.trust_path)
         self._file = LeaseFile(found.product_path.parent)
+        self._enrolment = ClientEnrolment(self._file.folder, settings.enrolment_file)
         self._machine = machine or Machine.here()
         self._keeper = Keeper(self._file, self._anchor, None, self._machine, clock, entropy)
         self._how = transport or settings.transport
@@ -214,7 +222,9 @@ class ClientCheckup:
         return Check("chain", Level.OK, f"{certificate.publisher} lets {who} serve {self._anchor.product.name}")
 
     def _count(self, visit: _Visit, standing: Standing, now_s: int) -> Check:
-        request, policy = self._request(standing, now_s), self._anchor.product.policy
+        policy = self._anchor.product.policy
+        nonce = b64url(self._entropy.token(16))  # of its own: a probe must not use up the pending one
+        request = request_of(standing, self._machine, policy, nonce, now_s, self._enrolment)
         probed = self._transport.probe(visit.found.target, request, now_s, visit.addresses)
         if probed.would_activate and probed.count < probed.threshold:
             seen = f"{probed.count} of {probed.threshold}: this machine would be renewed all the same (soft threshold)"
@@ -232,23 +242,6 @@ class ClientCheckup:
             raise BY_CODE.get(str(probed.code), QuorateError).carried(clean(probed.message), hint)
         window_days = -(-policy.count_window_s // DAY_S)
         raise CountInsufficientError(count=probed.count, threshold=probed.threshold, window_days=window_days)
-
-    def _request(self, standing: Standing, now_s: int) -> ActivationRequest:
-        """The question of an attempt, with a nonce of its own: a probe must not use up the pending one."""
-        state, policy = standing.state, self._anchor.product.policy
-        return ActivationRequest(
-            v=PROTOCOL_VERSION,
-            edition=state.edition,
-            cmid=state.cmid,
-            machine=self._machine.name,
-            status=standing.life_at(now_s, policy).status,
-            time_s=now_s,
-            nonce=b64url(self._entropy.token(16)),
-            expires_in_min=standing.expires_in_min(now_s, policy),
-            vm=self._machine.is_virtual,
-            previous_cmid=state.previous_cmid,
-            link=standing.link,
-        )
 
     def _checked(self, token: str, now_s: int) -> HostCertificate:
         """The certificate, by all that is known of the publisher here."""
@@ -367,7 +360,14 @@ def _step_of(error: QuorateError, step: str) -> str:
         return "clock"
     if isinstance(error, TrustError | ProductNotCoveredError | HostNotActivatedError):
         return "clock" if isinstance(error, ClockTurnedBackError) else "chain"
-    return step if isinstance(error, CountInsufficientError) or step not in ("chain", "count") else "protocol"
+    return step if isinstance(error, _OF_THE_ANSWER) or step not in ("chain", "count") else "protocol"
+
+
+_OF_THE_ANSWER = (
+    *(CountInsufficientError, EnrolmentRequiredError, EnrolmentWrongError),
+    *(EnrolmentSecretInvalidError, FileAccessError, FilePermissionsError),
+)
+"""What is wrong with the question itself, or with the answer to it: TCP, protocol, clock and chain were well."""
 
 
 def _said(found: Found, said: HostDescription) -> str:

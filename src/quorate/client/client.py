@@ -24,6 +24,7 @@ from quorate.client.discovery.search import Finder
 from quorate.client.discovery.survey import Discovery, survey
 from quorate.client.discovery.target import Target
 from quorate.client.driver import PATIENCE_S, Driver
+from quorate.client.enrolment import ClientEnrolment
 from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
 from quorate.client.installed import load_anchor
@@ -34,6 +35,7 @@ from quorate.client.state import ClientState
 from quorate.client.transport import Transport, TransportSettings
 from quorate.clock import Clock, Entropy, SystemClock, SystemEntropy
 from quorate.core.documents import ProductFile
+from quorate.core.enrolment import EnrolmentSecret
 from quorate.core.messages import LicenseStatus
 from quorate.core.trust import check_certificate
 from quorate.errors import FileAccessError, StateInUseError, UninstalledError
@@ -90,6 +92,7 @@ class Client:
         self._entropy = entropy or SystemEntropy()
         product_id = self._anchor.product.product
         file = LeaseFile((Path(state_dir) if state_dir is not None else settings.root(product_id)) / product_id)
+        self._enrolment = ClientEnrolment(file.folder, settings.enrolment_file)
         here = machine or Machine.here()
         self._keeper = Keeper(file, self._anchor, edition, here, self._clock, self._entropy)
         self._transport = Transport(transport or settings.transport)
@@ -103,6 +106,7 @@ class Client:
             self._clock,
             self._entropy,
             network=self._network,
+            enrolment=self._enrolment,
         )
         self._agent = Agent(self.renew_if_due, self._clock)
         self._background: tuple[threading.Thread, threading.Event] | None = None
@@ -278,6 +282,18 @@ class Client:
         self._transport.adopt(settings.transport)
         self._network = settings.network
         self._driver.adopt(settings.network)
+
+    def set_enrolment(self, secret: EnrolmentSecret | None) -> Status:
+        """Prove this secret from now on to a KMS host that serves enrolled clients only; None: prove nothing.
+
+        Raises:
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        if secret is None:
+            self._enrolment.forget()
+        else:
+            self._enrolment.keep(secret)
+        return self._change(lambda state, now_s: state.with_attempt_due(now_s))
 
     def discover(self) -> Discovery:
         """Look for KMS hosts as an attempt would, say hello to each, and tell every step.

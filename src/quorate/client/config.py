@@ -10,6 +10,7 @@ What `client.toml` says (`configfile`) is below what a variable says.
 | `QUORATE_CA_FILE` | PEM file of the authorities to believe, with HTTPS; default: the system's |
 | `QUORATE_DNS_SERVER` | `ADDRESS[:PORT]` of the name server to ask for KMS hosts, instead of this machine's |
 | `QUORATE_MDNS` | `1`: look for KMS hosts on the local link too, when DNS knows none that will do |
+| `QUORATE_ENROLMENT_FILE` | a file with the enrolment secret of this site, instead of the one that was set |
 | `QUORATE_PROXY` | `http://NAME:PORT` of a proxy; the general `http_proxy` is not used, as KMS hosts are near |
 """
 
@@ -52,6 +53,7 @@ class Settings:
         is_root: whether this process may keep the machine's folder.
         file: the configuration file that was read, or None.
         fault: what is wrong with it, and was left out; None when nothing is.
+        enrolment_file: a file with the site's enrolment secret, or None.
         said: where each setting that was said comes from, by its name in the file.
     """
 
@@ -63,6 +65,7 @@ class Settings:
     network: Network = field(default_factory=Network)
     file: Path | None = None
     fault: QuorateError | None = None
+    enrolment_file: Path | None = None
     said: Mapping[str, Said] = field(default_factory=dict)
 
     @classmethod
@@ -104,6 +107,7 @@ class Settings:
             network=network,
             file=file,
             fault=fault,
+            enrolment_file=values.get("enrolment-file"),
             said=said,
         )
 

@@ -75,6 +75,13 @@ FILE_SETTINGS: dict[str, FileSetting] = {
             is_file=True,
         ),
         FileSetting(
+            "enrolment-file",
+            "QUORATE_ENROLMENT_FILE",
+            "a file with the enrolment secret of this site; default: the secret that was set for the product, if any",
+            _file,
+            is_file=True,
+        ),
+        FileSetting(
             "dns-server",
             "QUORATE_DNS_SERVER",
             "the name server to ask for KMS hosts, 192.0.2.53 or 192.0.2.53:5353; default: this machine's own",

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from quorate.client.asking import request_of
 from quorate.client.discovery.network import Network
 from quorate.client.discovery.search import Finder, Search
 from quorate.client.discovery.target import Found, Target
+from quorate.client.enrolment import ClientEnrolment
 from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
 from quorate.client.keeper import Keeper
@@ -23,7 +25,7 @@ from quorate.client.transport import Transport
 from quorate.clock import Clock, Entropy
 from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
-from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest, Answer
+from quorate.core.messages import ActivationRequest, Answer
 from quorate.core.trust import Anchor, Question, accept_answer, refusal_error, soft_until
 from quorate.errors import (
     CmidSupersededError,
@@ -86,6 +88,7 @@ class Driver:
         accept: how an answer is verified; a simulation of a large fleet hands in a cheaper proof of the same, and then
             nothing is learnt of the publisher.
         network: how hosts are looked for; default: as this machine does.
+        enrolment: what is proved to a host that serves enrolled clients only; default: nothing.
     """
 
     def __init__(
@@ -99,7 +102,9 @@ class Driver:
         entropy: Entropy,
         accept: Accept | None = None,
         network: Network | None = None,
+        enrolment: ClientEnrolment | None = None,
     ) -> None:
+        self._enrolment = enrolment
         self._keeper = keeper
         self._anchor = anchor
         self._transport = transport
@@ -237,7 +242,9 @@ class Driver:
         question = Question(standing.state.cmid, standing.state.edition, standing.state.nonce or "")
         try:
             addresses = None if self._transport.is_proxied else search.addresses(found)
-            answer = yield Ask(found.target, self._request(standing, question, now_s), now_s, addresses)
+            policy = self._anchor.product.policy
+            request = request_of(standing, self._machine, policy, question.nonce, now_s, self._enrolment)
+            answer = yield Ask(found.target, request, now_s, addresses)
         except QuorateError as error:
             self._log_sent(standing, str(found.target), now_s, error)
             raise
@@ -269,22 +276,6 @@ class Driver:
         standing = self._keeper.judged_anew(standing, now_s)
         state = standing.state.with_list_seen(self._learner.news.seen())
         return Standing(state, standing.lease, standing.proven_s)
-
-    def _request(self, standing: Standing, question: Question, now_s: int) -> ActivationRequest:
-        policy = self._anchor.product.policy
-        return ActivationRequest(
-            v=PROTOCOL_VERSION,
-            edition=question.edition,
-            cmid=question.cmid,
-            machine=self._machine.name,
-            status=standing.life_at(now_s, policy).status,
-            time_s=now_s,
-            nonce=question.nonce,
-            expires_in_min=standing.expires_in_min(now_s, policy),
-            vm=self._machine.is_virtual,
-            previous_cmid=standing.state.previous_cmid,
-            link=standing.link,
-        )
 
     def _believe(self, standing: Standing, verified: _Said, now_s: int) -> Standing:
         """The standing after a verified answer, which also proves the time."""

@@ -5,6 +5,7 @@
 | `client.json` | the record (`client.state`); replaced whole, so a reader sees the old or the new one |
 | `client.json.damaged-N` | records that could not be read, at most five |
 | `publisher.json` | the publisher's newest keys and revocation list (`client.news`); replaced whole as well |
+| `enrolment.key` | the site's enrolment secret, where one was set (`client.enrolment`); for its owner alone |
 | `client.lock` | held by whoever changes the record |
 | `seen` | the newest time this machine's clock has shown, noted about once an hour; of no worth alone |
 | `events.jsonl` | the event log |

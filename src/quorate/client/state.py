@@ -283,6 +283,10 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """Another domain set by hand, or none. What was cached is forgotten, and it is time to ask."""
         return _replace(self._looking_anew(now_s), domain=domain)
 
+    def with_attempt_due(self, now_s: int) -> ClientState:
+        """Time to ask: what was in the way of an answer may be gone."""
+        return self if self.is_uninstalled else _replace(self, life=_replace(self.life, next_attempt_s=now_s))
+
     def with_caching(self, is_on: bool) -> ClientState:
         return _replace(self, is_caching=is_on)
 

@@ -24,9 +24,12 @@ __all__ = [
     "ShownText",
     "Slug",
     "b64url",
+    "in_groups",
     "key_proof",
     "link_of",
     "new_cmid",
+    "random_symbols",
+    "read_symbols",
     "unb64url",
 ]
 
@@ -123,33 +126,20 @@ class ProductKey:
         Raises:
             ProductKeyInvalidError: with the first reason found; a typo is told from everything else.
         """
-        # Letter by letter and only within the alphabet: `"ß".upper()` is two letters.
-        symbols = "".join(c.upper() if c.isascii() else c for c in typed if not _is_separator(c))
-        strange = sorted({c for c in symbols if c not in _ALPHABET})
-        if strange:
-            shown = " ".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in strange[:5])
-            raise ProductKeyInvalidError(reason=f"a product key never has {shown} in it")
-        if len(symbols) != _SYMBOLS:
-            raise ProductKeyInvalidError(reason=f"it has {len(symbols)} symbols instead of {_SYMBOLS}")
-        if _weighted(symbols) % len(_ALPHABET):
-            raise ProductKeyInvalidError(reason="its check digit does not fit, so there is a typing mistake in it")
+        try:
+            symbols = read_symbols(typed, _SYMBOLS, "a product key")
+        except ValueError as fault:
+            raise ProductKeyInvalidError(reason=str(fault)) from None
         if not symbols.startswith(_HOST_KEY_MARK):
             raise ProductKeyInvalidError(reason=f"it is no host key; host keys begin with {_HOST_KEY_MARK}")
-        return cls("-".join(symbols[i : i + 5] for i in range(0, _SYMBOLS, 5)))
+        return cls(in_groups(symbols))
 
     @classmethod
     def from_entropy(cls, random_bytes: bytes) -> ProductKey:
         """A new host key from at least 32 bytes of entropy (the remainder's bias is below 2^-140)."""
         if len(random_bytes) < 32:
             raise ValueError("a product key needs 32 bytes of entropy")
-        number = int.from_bytes(random_bytes, "big")
-        body = _HOST_KEY_MARK
-        for _ in range(RANDOM_SYMBOLS):
-            number, symbol = divmod(number, len(_ALPHABET))
-            body += _ALPHABET[symbol]
-        modulus = len(_ALPHABET)
-        check = -_weighted(body) * pow(_SYMBOLS, -1, modulus) % modulus
-        return cls.parse(body + _ALPHABET[check])
+        return cls.parse(random_symbols(_HOST_KEY_MARK, _SYMBOLS, random_bytes))
 
     @property
     def last_five(self) -> str:
@@ -176,6 +166,47 @@ def key_proof(verifier: bytes, host_id: str, thumbprint: str, request_id: str) -
     """Proof that a host holds a product key, bound to this host, its signing key and this one request."""
     said = f"quorate-host-key-proof:{host_id}:{thumbprint}:{request_id}".encode("ascii")
     return b64url(hmac.new(verifier, said, "sha256").digest())
+
+
+# --- texts that people type -------------------------------------------------------------------------------------------
+
+
+def read_symbols(typed: str, length: int, what: str) -> str:
+    """The symbols in what was typed, without separators, their check digit right.
+
+    Args:
+        length: how many there must be, fewer than 31.
+        what: how a message calls it, such as "a product key".
+
+    Raises:
+        ValueError: with the first reason found.
+    """
+    # Letter by letter and only within the alphabet: `"ß".upper()` is two letters.
+    symbols = "".join(c.upper() if c.isascii() else c for c in typed if not _is_separator(c))
+    strange = sorted({c for c in symbols if c not in _ALPHABET})
+    if strange:
+        shown = " ".join(c if c.isprintable() else f"U+{ord(c):04X}" for c in strange[:5])
+        raise ValueError(f"{what} never has {shown} in it")
+    if len(symbols) != length:
+        raise ValueError(f"it has {len(symbols)} symbols instead of {length}")
+    if _weighted(symbols) % len(_ALPHABET):
+        raise ValueError("its check digit does not fit, so there is a typing mistake in it")
+    return symbols
+
+
+def random_symbols(mark: str, length: int, random_bytes: bytes) -> str:
+    """So many symbols that begin with `mark` and end with their check digit; between them chance."""
+    number, body = int.from_bytes(random_bytes, "big"), mark
+    for _ in range(length - len(mark) - 1):
+        number, symbol = divmod(number, len(_ALPHABET))
+        body += _ALPHABET[symbol]
+    modulus = len(_ALPHABET)
+    return body + _ALPHABET[-_weighted(body) * pow(length, -1, modulus) % modulus]
+
+
+def in_groups(symbols: str) -> str:
+    """Five by five, with dashes between."""
+    return "-".join(symbols[i : i + 5] for i in range(0, len(symbols), 5))
 
 
 def _is_separator(character: str) -> bool:

@@ -76,6 +76,42 @@ class CmidSupersededError(RefusedError):
     hint_template = "The client takes a new CMID and asks again by itself; nothing needs to be done here."
 
 
+class EnrolmentRequiredError(RefusedError):
+    """The host serves only clients that prove to know its enrolment secret. Nothing was counted."""
+
+    code = "ENROLMENT_REQUIRED"
+    http_status = 403
+    template = "this KMS host serves only enrolled clients, and this one has no enrolment secret"
+    hint_template = (
+        "Get the secret from the host's administrator (on the host: `quorate host enrolment show`), then here: "
+        "`quorate client set-enrolment FILE`."
+    )
+
+
+class EnrolmentWrongError(RefusedError):
+    """Another secret than the host's, or a request that was changed on its way. Nothing was counted."""
+
+    code = "ENROLMENT_WRONG"
+    http_status = 403
+    template = "this client's enrolment secret is not that of the KMS host"
+    hint_template = (
+        "It was changed, or is another site's. Get the present one from the host's administrator (on the host: "
+        "`quorate host enrolment show`), then here: `quorate client set-enrolment FILE`."
+    )
+
+
+class EnrolmentSecretInvalidError(QuorateError):
+    code = "ENROLMENT_SECRET_INVALID"
+    template = "that is no enrolment secret: {reason}"
+    hint_template = "It has six groups of five, QExxx-xxxxx-xxxxx-xxxxx-xxxxx-xxxxx. Copy it whole."
+
+
+class EnrolmentMissingError(QuorateError):
+    code = "ENROLMENT_MISSING"
+    template = "this KMS host has no enrolment secret; it serves every client"
+    hint_template = "`quorate host enrolment on` makes one, and serves from then on only clients that have it."
+
+
 class RateLimitedError(RefusedError):
     code = "RATE_LIMITED"
     http_status = 429

@@ -39,7 +39,16 @@ from quorate.host.renewal import ending
 from quorate.host.store.reports import PAGE_MAX, ClientRow
 from quorate.host.store.store import Store
 from quorate.host.tokens import TokenDesk
-from quorate.host.views import ClassCount, ClientView, DnsView, HostStatus, ProductView, client_view, event_view
+from quorate.host.views import (
+    ClassCount,
+    ClientView,
+    DnsView,
+    EnrolmentView,
+    HostStatus,
+    ProductView,
+    client_view,
+    event_view,
+)
 
 __all__ = ["Administration"]
 
@@ -164,6 +173,7 @@ class Administration(Configuring, Paperwork, TokenDesk):
             state_dir=str(self.paths.root),
             database_bytes=_size(self.paths.database),
             time_s=now_s,
+            enrolment=EnrolmentView.of(credentials.enrolment, now_s),
         )
 
     def dns(self) -> DnsView:

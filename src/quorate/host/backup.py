@@ -67,7 +67,7 @@ TRIES: Final = 3  # papers change a few times a year
 
 MANIFEST = "manifest.json"
 IDENTITY, DATABASE = "host.json", "host.db"
-SECRET = frozenset({"host.key", "admin.token", "admin.tokens", "product.key"})
+SECRET = frozenset({"host.key", "admin.token", "admin.tokens", "product.key", "enrolment.json"})
 _NEEDED = frozenset({IDENTITY, "host.key", "admin.token", "publisher.jwks", DATABASE})
 PLAIN = (*sorted(_NEEDED | SECRET), "publisher.trust", "publisher.revocations", "host.req", "host.cert")
 _INNER = ("products/*.product", "requests/*.req")

@@ -31,6 +31,7 @@ from quorate.errors import (
 )
 from quorate.host.administration import Administration
 from quorate.host.config import Limits, StatePaths
+from quorate.host.configuration import Configuration
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.process import Running, running_host
 from quorate.host.publication.check import Hello, check_publication
@@ -63,6 +64,7 @@ class HostCheckup:
     Args:
         hello: greets an address and port, as clients would reach it.
         firewall: looks at this machine's firewall.
+        configuration: what is said of settings beside the store; default: nothing.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class HostCheckup:
         around: Surroundings,
         hello: Hello,
         firewall: FirewallPort,
+        configuration: Configuration | None = None,
     ) -> None:
         self._paths = paths
         self._clock = clock
@@ -81,6 +84,7 @@ class HostCheckup:
         self._around = around
         self._hello = hello
         self._firewall = firewall
+        self._configuration = configuration
 
     def run(self) -> list[Check]:
         """Every check, in order."""
@@ -94,7 +98,7 @@ class HostCheckup:
             found = {step: failed(step, error)}
             return [found.get(each) or skipped(each, f"see {step}") for each in HOST_STEPS]
         with contextlib.closing(store):
-            host = Administration(keyring, store, self._clock)
+            host = Administration(keyring, store, self._clock, self._configuration)
             for step, look in self._steps(host, keyring, store).items():
                 try:
                     checks += look()
@@ -126,6 +130,7 @@ class HostCheckup:
     def _state(self, keyring: HostKeyring) -> Iterator[Check]:
         keyring.signing_key()
         keyring.admin_token()
+        enrolment = keyring.enrolment.read()
         owner = self._paths.root.stat().st_uid
         for path in sorted(self._paths.root.rglob("*"))[:1000]:
             with contextlib.suppress(FileNotFoundError):
@@ -135,6 +140,9 @@ class HostCheckup:
                     yield failed("state", error)
                     return
         yield Check("state", Level.OK, f"{self._paths.root} is whole, and {_user(owner)}'s alone")
+        if enrolment is not None and enrolment.is_required:
+            seen = f"only clients that know the enrolment secret of {utc_text(enrolment.since_s)} are served"
+            yield Check("state", Level.OK, seen)
 
     def _key(self, keyring: HostKeyring) -> Check:
         key = keyring.product_key()

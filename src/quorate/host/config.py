@@ -114,6 +114,11 @@ class StatePaths:
         return self.root / "admin.token"
 
     @property
+    def enrolment(self) -> Path:
+        """The secret that clients must know, where the administrator made one."""
+        return self.root / "enrolment.json"
+
+    @property
     def tokens(self) -> Path:
         """The named tokens of administration over the network, hashed."""
         return self.root / "admin.tokens"
@@ -170,6 +175,10 @@ class Settings:
     event_days: int = 90
     events_max: int = 1_000_000
     events_max_mb: int = 1024  # a million events of requests are about 550
+    export_journald: bool = False
+    export_syslog: str = ""  # not exported
+    export_file: str = ""
+    export_file_mb: int = 16
 
     @property
     def intervals(self) -> Intervals:

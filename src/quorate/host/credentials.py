@@ -16,6 +16,7 @@ from quorate.errors import (
     RetiredKeyError,
 )
 from quorate.host.belief import Belief
+from quorate.host.enrolment import Enrolment
 
 __all__ = ["Credentials"]
 
@@ -29,6 +30,7 @@ class Credentials:
     Attributes:
         belief: None only where nobody ever exchanges keys or revokes (`quorate.sim`).
         retired_kid: the publisher's key that signed the certificate, when that was dropped since.
+        enrolment: what clients must prove to know; None: nothing.
     """
 
     host_id: str
@@ -38,6 +40,7 @@ class Credentials:
     certificate_token: str | None
     belief: Belief | None = None
     retired_kid: str | None = None
+    enrolment: Enrolment | None = None
 
     @cached_property
     def products(self) -> tuple[ProductFile, ...]:

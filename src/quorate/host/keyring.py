@@ -48,6 +48,7 @@ from quorate.errors import (
 from quorate.host.belief import Belief, BeliefFiles, TakenBelief
 from quorate.host.config import StatePaths
 from quorate.host.credentials import Credentials
+from quorate.host.enrolment import EnrolmentFile
 from quorate.host.files import SECRET_MODE, check_folder, make_folder, read_file, read_secret, write_file
 
 __all__ = ["Credentials", "HostKeyring"]
@@ -86,6 +87,7 @@ class HostKeyring:
         self._clock = clock
         self._entropy = entropy
         self._belief = BeliefFiles(paths)
+        self.enrolment = EnrolmentFile(paths)
         data = read_file(paths.identity, 1024)
         self.host_id = decode_strict(msgspec.json.Decoder(_Identity), data, str(paths.identity)).host_id
 
@@ -164,12 +166,14 @@ class HostKeyring:
             except RetiredKeyError as fault:
                 retired_kid = str(fault.values["kid"])
                 certificate = read(HOST_CERTIFICATE, token, belief.trust.for_memory())
-        return Credentials(self.host_id, self.signing_key(), anchors, certificate, token, belief, retired_kid)
+        return Credentials(
+            self.host_id, self.signing_key(), anchors, certificate, token, belief, retired_kid, self.enrolment.read()
+        )
 
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
         """Changes whenever a file behind `credentials` does: for a running host to look at."""
         paths = self.paths
-        files = [paths.certificate, paths.trust, paths.chain, paths.revocations]
+        files = [paths.certificate, paths.trust, paths.chain, paths.revocations, paths.enrolment]
         files += sorted(paths.products.glob("*.product"))
         stamps = []
         for path in files:

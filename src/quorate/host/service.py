@@ -46,7 +46,7 @@ __all__ = ["ActivationService"]
 
 PROBERS_MAX = 4  # threads that read for probes; the store has eight readers in all
 PROBES_WAITING_MAX = 64
-SPEECHLESS_EVENT_EVERY_S = 60.0  # a host that cannot answer logs who asked, but not everybody: nobody throttles them
+UNANSWERED_EVENT_EVERY_S = 60.0  # a host that does not answer logs who asked, but not everybody: nobody is counted
 
 
 class ActivationService:
@@ -70,7 +70,7 @@ class ActivationService:
         self._log = structlog.get_logger("quorate.host.service")
         self._probers = ThreadPoolExecutor(PROBERS_MAX, thread_name_prefix="quorate-probe")
         self._probes_waiting = 0
-        self._speechless_event_at_s: float | None = None
+        self._unanswered_event_at_s: float | None = None
         self.adopt(credentials, settings)
 
     def adopt(self, credentials: Credentials, settings: Settings) -> None:
@@ -78,6 +78,7 @@ class ActivationService:
         self.credentials = credentials
         self.settings = settings
         self._speaker: Speaker | None = None
+        self._enrolment = credentials.enrolment  # None on most hosts: an answer then costs nothing more
         belief = credentials.belief
         self._trust = encode(PublishedTrust(trust=() if belief is None else belief.chain))
         self._revocations = encode(
@@ -99,6 +100,7 @@ class ActivationService:
             MalformedRequestError, UnsupportedVersionError: not a request.
             HostNotActivatedError, HostRevokedError, RetiredKeyError, HostCertificateExpiredError,
             HostCertificateNotYetValidError: it may not speak.
+            EnrolmentRequiredError, EnrolmentWrongError: it serves enrolled clients, and this is none.
             RateLimitedError: too often, or too many new CMIDs from there.
             HostBusyError, HostStoppingError: not now. The fault that `told` gets may be StoreUnavailableError, or
                 InternalFaultError for our own mistake.
@@ -137,8 +139,10 @@ class ActivationService:
         now_s = self._clock.now_s()
         try:
             speaker = self._speaker_at(now_s)
+            if self._enrolment is not None:
+                self._enrolment.check(request, now_s)
         except QuorateError as fault:
-            self._note_speechless(fault, request, address, now_s)
+            self._note_unanswered(fault, request, address, now_s)
             raise
         verdict = refuse_unheard(request, speaker.covered(request.edition), now_s)
         group = speaker.group_of(request.edition) if isinstance(verdict, Decided) else ""
@@ -153,6 +157,8 @@ class ActivationService:
         request = decode_request(body)
         now_s = self._clock.now_s()
         speaker = self._speaker_at(now_s)
+        if self._enrolment is not None:
+            self._enrolment.check(request, now_s)
         verdict = refuse_unheard(request, speaker.covered(request.edition), now_s)
         if isinstance(verdict, Asked):
             decided = await self._probe_store(verdict, now_s)
@@ -239,12 +245,12 @@ class ActivationService:
             return clock_skew(host_s=now_s, client_s=request.time_s, tolerance_s=tolerance_s)
         return ProductNotCoveredError(edition=request.edition)
 
-    def _note_speechless(self, fault: QuorateError, request: ActivationRequest, address: str, now_s: int) -> None:
+    def _note_unanswered(self, fault: QuorateError, request: ActivationRequest, address: str, now_s: int) -> None:
         """An event 12290 that says why a client got no answer; one a minute at most."""
         at_s = self._clock.monotonic_s()
-        if self._speechless_event_at_s is not None and at_s - self._speechless_event_at_s < SPEECHLESS_EVENT_EVERY_S:
+        if self._unanswered_event_at_s is not None and at_s - self._unanswered_event_at_s < UNANSWERED_EVENT_EVERY_S:
             return
-        self._speechless_event_at_s = at_s
+        self._unanswered_event_at_s = at_s
         self._log.warning("cannot_answer", code=fault.code, message=fault.message, machine=request.machine)
         self._writer.record(
             RequestHandled(

@@ -11,11 +11,21 @@ import msgspec
 
 from quorate.core.events import EVENT_TITLES, HostEvent, info_text, is_failure
 from quorate.core.policy import MachineClass
+from quorate.host.enrolment import Enrolment
 from quorate.host.publication.state import DomainState
 from quorate.host.store.lineage import Fork
 from quorate.host.store.reports import ClientRow, StoredEvent
 
-__all__ = ["ClassCount", "ClientView", "DnsView", "HostStatus", "ProductView", "client_view", "event_view"]
+__all__ = [
+    "ClassCount",
+    "ClientView",
+    "DnsView",
+    "EnrolmentView",
+    "HostStatus",
+    "ProductView",
+    "client_view",
+    "event_view",
+]
 
 
 class _View(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +43,23 @@ class ClassCount(_View, frozen=True, kw_only=True):
     counted: tuple[MachineClass, ...]
     soft_minimum: int | None = None
     soft_lasts_s: int | None = None
+
+
+class EnrolmentView(_View, frozen=True, kw_only=True):
+    """The enrolment secret, without the secret. `required`: whether clients must know it; `previous_until_s`: until
+    when the one before is good as well, None where there is none."""
+
+    required: bool
+    since_s: int
+    previous_until_s: int | None
+
+    @classmethod
+    def of(cls, enrolment: Enrolment | None, now_s: int) -> EnrolmentView | None:
+        """What is shown of it; None where there never was a secret."""
+        if enrolment is None:
+            return None
+        until_s = enrolment.previous_until_s if enrolment.is_previous_good(now_s) else None
+        return cls(required=enrolment.is_required, since_s=enrolment.since_s, previous_until_s=until_s)
 
 
 class ProductView(_View, frozen=True, kw_only=True):
@@ -94,6 +121,7 @@ class HostStatus(_View, frozen=True, kw_only=True):
     state_dir: str
     database_bytes: int
     time_s: int
+    enrolment: EnrolmentView | None = None
 
 
 class ClientView(_View, frozen=True, kw_only=True, rename={"machine_class": "class"}):

@@ -1,0 +1,36 @@
+"""The question of an attempt, from what this machine knows; doctor's probe asks the same one with another nonce."""
+
+from __future__ import annotations
+
+from quorate.client.enrolment import ClientEnrolment
+from quorate.client.identity import Machine
+from quorate.client.standing import Standing
+from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest
+from quorate.core.policy import Policy
+
+__all__ = ["request_of"]
+
+
+def request_of(
+    standing: Standing, machine: Machine, policy: Policy, nonce: str, now_s: int, enrolment: ClientEnrolment | None
+) -> ActivationRequest:
+    """The request, with the proof of enrolment where this machine was given a secret.
+
+    Raises:
+        FileAccessError, FilePermissionsError, EnrolmentSecretInvalidError: the secret cannot be used.
+    """
+    state = standing.state
+    request = ActivationRequest(
+        v=PROTOCOL_VERSION,
+        edition=state.edition,
+        cmid=state.cmid,
+        machine=machine.name,
+        status=standing.life_at(now_s, policy).status,
+        time_s=now_s,
+        nonce=nonce,
+        expires_in_min=standing.expires_in_min(now_s, policy),
+        vm=machine.is_virtual,
+        previous_cmid=state.previous_cmid,
+        link=standing.link,
+    )
+    return request if enrolment is None else enrolment.signed(request)

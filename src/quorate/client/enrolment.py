@@ -1,0 +1,136 @@
+"""The enrolment secret that this machine was given, where its KMS host serves only clients that know it.
+
+It is kept apart from the record, which every user may read: `enrolment.key` in the product's folder, readable by its
+owner alone, or a file that the administrator named (`enrolment-file`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Final
+
+from quorate.core.enrolment import EnrolmentSecret, enrolled
+from quorate.core.messages import ActivationRequest
+from quorate.errors import EnrolmentSecretInvalidError, FileAccessError, FilePermissionsError, QuorateError
+
+__all__ = ["ClientEnrolment", "secret_from", "secret_in"]
+
+FILE_BYTES_MAX: Final = 4096  # the secret and a few lines of explanation
+_LOOSE: Final = 0o077
+
+
+class ClientEnrolment:
+    """What one installation proves to its host.
+
+    Args:
+        folder: the product's.
+        file: the one that was named by setting; it comes before the folder's own.
+    """
+
+    def __init__(self, folder: Path, file: Path | None = None) -> None:
+        self.path = folder / "enrolment.key"
+        self._file = file
+
+    def signed(self, request: ActivationRequest) -> ActivationRequest:
+        """The request with its proof; unchanged where this machine has no secret.
+
+        Raises:
+            FileAccessError, FilePermissionsError, EnrolmentSecretInvalidError: it has one that cannot be used.
+        """
+        secret = self.secret()
+        return request if secret is None else enrolled(request, secret.key)
+
+    def secret(self) -> EnrolmentSecret | None:
+        """The secret; None where there is none. Raises as `signed`."""
+        if self._file is not None:
+            return secret_in(self._file)
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as fault:
+            raise _access(self.path, fault) from None
+        if sys.platform != "win32" and found.st_mode & _LOOSE:
+            raise FilePermissionsError(path=self.path, mode=f"{stat.S_IMODE(found.st_mode):04o}", wanted="600")
+        return secret_in(self.path)
+
+    def keep(self, secret: EnrolmentSecret) -> None:
+        """Prove this one from now on.
+
+        Raises:
+            FileAccessError: nothing was changed.
+        """
+        new = self.path.with_name(self.path.name + ".new")
+        try:
+            new.parent.mkdir(parents=True, exist_ok=True)
+            new.unlink(missing_ok=True)  # a leftover of a crash may have another mode
+            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "wb") as file:
+                file.write(secret.text.encode("ascii") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self.path)
+        except OSError as fault:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise _access(self.path, fault) from None
+
+    def forget(self) -> None:
+        """Prove nothing from now on; no error where there was nothing.
+
+        Raises:
+            FileAccessError: it is still there.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as fault:
+            raise _access(self.path, fault) from None
+
+
+def secret_from(given: str, typed: bytes | None = None) -> EnrolmentSecret:
+    """The secret that a person gave: the secret itself, the name of a file that holds it, or what was `typed`.
+
+    Raises:
+        EnrolmentSecretInvalidError, FileAccessError
+    """
+    if typed is not None:
+        return _of(typed)
+    try:
+        return EnrolmentSecret.parse(given)
+    except EnrolmentSecretInvalidError as fault:
+        # A name of a file has letters that no secret has, or another length; a mistyped secret is told as such.
+        if given.strip().upper().startswith("QE") and not Path(given).exists():
+            raise fault from None
+    return secret_in(Path(given))
+
+
+def secret_in(path: Path) -> EnrolmentSecret:
+    """The secret in a file: its only line that is neither empty nor begins with `#`.
+
+    Raises:
+        EnrolmentSecretInvalidError, FileAccessError
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(FILE_BYTES_MAX + 1)
+    except (OSError, ValueError) as fault:  # ValueError: a name with a zero byte
+        raise _access(path, fault) from None
+    return _of(data)
+
+
+def _of(data: bytes) -> EnrolmentSecret:
+    if len(data) > FILE_BYTES_MAX:
+        raise EnrolmentSecretInvalidError(reason=f"the file has more than {FILE_BYTES_MAX} bytes")
+    lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
+    said = [line for line in lines if line and not line.startswith("#")]
+    if len(said) != 1:
+        raise EnrolmentSecretInvalidError(reason=f"the file has {len(said)} lines that say something, instead of one")
+    return EnrolmentSecret.parse(said[0])
+
+
+def _access(path: Path, fault: Exception) -> QuorateError:
+    return FileAccessError(path=path, reason=getattr(fault, "strerror", None) or str(fault))
