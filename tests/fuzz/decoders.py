@@ -32,6 +32,7 @@ from quorate.core.documents import (
     HOST_REQUEST,
     PRODUCT,
     DocumentKind,
+    SigningKey,
     header_of,
     kid_of,
     read,
@@ -57,7 +58,7 @@ from quorate.core.trust import Anchor, accept_answer, check_certificate
 from quorate.errors import QuorateError
 from quorate.publisher.sealed import unsealed
 from tests.support.clocks import START_S
-from tests.support.documents import SigningKey, World, signing_key
+from tests.support.documents import World, signing_key
 
 __all__ = ["ARMORED", "DECODERS", "KEY", "KINDS", "WORLD", "Decoder", "main", "one_input", "signed", "takes"]
 

@@ -17,7 +17,7 @@ from tests.fuzz.decoders import DECODERS, takes
 from tests.fuzz.inputs import good_inputs, vector_inputs
 
 GOOD = good_inputs()
-BENDS = 150  # of each good input; about a second for each decoder on a slow machine
+BENDS = 300  # of each good input; about a second for each decoder on a slow machine
 VECTORS_STEP = 6  # each decoder gets every sixth input of the vectors, and another sixth than the one before
 
 
