@@ -29,7 +29,7 @@ from tests.support.source import ROOT
 
 COMMANDS = [
     *("init", "activate", "status", "set-host", "clear-host", "rearm", "run"),
-    *("discover", "set-domain", "clear-domain", "set-caching", "set-mdns"),
+    *("discover", "set-domain", "clear-domain", "set-caching", "set-mdns", "set-enrolment", "clear-enrolment"),
 ]
 
 
