@@ -239,12 +239,21 @@ class Connection(asyncio.Protocol):
         if not is_last:
             self._proceed()
         elif request.is_unread and not self._has_ended:
-            self._is_closing = reader.is_deaf = True
-            self._wait_for(Waits.GONE)
-            transport.write_eof()  # closed with bytes unread it would be reset, and the answer lost
-            self._resume_reading()
+            self._take_leave(transport)
         else:
             self.close()
+
+    def _take_leave(self, transport: asyncio.Transport) -> None:
+        """Say that nothing more comes, and drop what the client still sends until it goes: closed with bytes unread the
+        connection would be reset, and the answer be lost on the way."""
+        self._is_closing = self._reader.is_deaf = True
+        self._wait_for(Waits.GONE)
+        try:
+            transport.write_eof()
+        except OSError:  # it has gone already
+            self.abort()
+        else:
+            self._resume_reading()
 
     def _is_at_its_end(self) -> bool:
         """Whether no request comes after those that are whole."""
