@@ -6,13 +6,17 @@ import os
 
 import structlog
 
-from quorate.clock import SystemClock, SystemEntropy
-from quorate.core.checkup import Check
-from quorate.errors import FirewallNeedsRootError
+from quorate.cli.hostopen import configuration_in_use, products_of
+from quorate.clock import Clock, Entropy, SystemClock, SystemEntropy
+from quorate.core.checkup import Check, Level, failed
+from quorate.core.documents import ProductFile
+from quorate.errors import FirewallNeedsRootError, QuorateError
 from quorate.host.checkup import HostCheckup
 from quorate.host.config import StatePaths
 from quorate.host.firewall.detect import firewalls_in_use
 from quorate.host.firewall.tools import Tools
+from quorate.host.keyring import HostKeyring
+from quorate.host.process import running_host
 from quorate.host.publication.hello import say_hello
 from quorate.host.publication.machine import Surroundings
 
@@ -22,10 +26,23 @@ __all__ = ["host_checks"]
 def host_checks(paths: StatePaths) -> list[Check]:
     """Every check of the host in a state folder."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # what a library says is for nobody here
-    clock = SystemClock()
+    clock, entropy = SystemClock(), SystemEntropy()
     around = Surroundings.of_this_machine(clock)
-    checkup = HostCheckup(paths, clock, SystemEntropy(), around=around, hello=say_hello, firewall=_firewall)
-    return checkup.run()
+    configuration, fault = configuration_in_use(paths, _products(paths, clock, entropy))
+    checkup = HostCheckup(
+        paths, clock, entropy, around=around, hello=say_hello, firewall=_firewall, configuration=configuration
+    )
+    if fault is None:
+        return checkup.run()
+    level = Level.FAIL if running_host(paths) is None else Level.WARN  # it does not start; it goes on as before
+    return [failed("config", fault, level), *checkup.run()]
+
+
+def _products(paths: StatePaths, clock: Clock, entropy: Entropy) -> tuple[ProductFile, ...]:
+    try:
+        return products_of(HostKeyring(paths, clock, entropy))
+    except QuorateError:  # which is the checkup's to tell
+        return ()
 
 
 def _firewall() -> tuple[str, tuple[int, ...]] | None:

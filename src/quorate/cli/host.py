@@ -12,7 +12,7 @@ import msgspec
 import typer
 
 from quorate.cli.host_backup import add_backup_commands
-from quorate.cli.host_config import config_app, say_stronger
+from quorate.cli.host_config import config_app
 from quorate.cli.host_dns import dns_app
 from quorate.cli.host_enrolment import enrolment_app
 from quorate.cli.host_events import events_app
@@ -21,7 +21,7 @@ from quorate.cli.host_forecast import forecast_command
 from quorate.cli.host_papers import activate, request, update
 from quorate.cli.host_run import run
 from quorate.cli.host_token import token_app
-from quorate.cli.hostopen import host_paths, open_host, open_publication
+from quorate.cli.hostopen import host_paths, open_host, open_publication, stronger_note
 from quorate.cli.hoststatus import status_lines
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.service import host_install_service
@@ -205,7 +205,9 @@ def set_(
         value = str(Path(value).absolute())  # the host may be started in another folder
     with open_host(folder) as host:
         output.facts(host.set_settings({name: None if value == "default" else value}))
-        say_stronger(output, host, name.strip().lower().replace("_", "-"))
+        note = stronger_note(host, name.strip().lower().replace("_", "-"))
+    if note is not None:
+        output.say(note)
 
 
 # --- the machine around it -------------------------------------------------------------------------------------------

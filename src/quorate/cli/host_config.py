@@ -11,6 +11,7 @@ import typer
 from quorate.cli.config_words import SHOW_COLUMNS, say_checked, say_example, say_no_file
 from quorate.cli.hostopen import host_configuration, host_paths, open_host, products_of
 from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir
+from quorate.clock import SystemClock
 from quorate.core.configfile import CONFIG_BYTES_MAX, Checked
 from quorate.core.documents import ProductFile
 from quorate.errors import QuorateError
@@ -21,7 +22,7 @@ from quorate.host.files import read_file
 from quorate.host.layers import SET, Layers
 from quorate.host.process import running_host
 
-__all__ = ["config_app", "say_stronger"]
+__all__ = ["config_app"]
 
 config_app = typer.Typer(
     help="The configuration file, host.toml.",
@@ -51,7 +52,7 @@ def check(
         return
     host = _host(folder)
     products: tuple[ProductFile, ...] = () if host is None else products_of(host.keyring)
-    checked = check_config(read_file(path, CONFIG_BYTES_MAX), products, with_files=True)
+    checked = check_config(read_file(path, CONFIG_BYTES_MAX), products, SystemClock().now_s())
     notes: list[str] = []
     if host is not None:
         with host:
@@ -91,16 +92,6 @@ def show(config: ConfigFile = None, folder: StateDir = None, as_json: JsonFlag =
 def example(as_json: JsonFlag = False) -> None:
     """Print a file with every setting, its meaning, what is allowed and its default; all of it is comment."""
     say_example(Output(as_json), EXAMPLE_TITLE, FILE_SETTINGS)
-
-
-def say_stronger(output: Output, host: Administration, name: str) -> None:
-    """After `host set`: that it will not take effect as long as something stronger says otherwise."""
-    stronger = host.configuration.layers.stronger(name)
-    if stronger is not None:
-        output.say(
-            f"note: it is stored, and {name} stays {stronger.value or '(empty)'} as long as {stronger.where} says so: "
-            "that is stronger than `quorate host set`."
-        )
 
 
 def _host(folder: Path | None) -> Administration | None:

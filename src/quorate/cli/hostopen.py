@@ -23,7 +23,15 @@ from quorate.host.process import running_host
 from quorate.host.publication.hello import say_hello
 from quorate.host.publication.machine import Surroundings
 
-__all__ = ["host_configuration", "host_paths", "open_host", "open_publication", "products_of"]
+__all__ = [
+    "configuration_in_use",
+    "host_configuration",
+    "host_paths",
+    "open_host",
+    "open_publication",
+    "products_of",
+    "stronger_note",
+]
 
 
 def host_paths(folder: Path | None) -> StatePaths:
@@ -45,17 +53,34 @@ def open_host(folder: Path | None, *, is_quiet: bool = False) -> Administration:
     # What a library says while a command works is not for the person who typed it.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     paths = host_paths(folder)
-    running = running_host(paths)
-    if running is not None:
-        file = None if running.config is None else Path(running.config)
-        told = Configuration.of_running(running.layers, file)
-        return Administration.open(paths, SystemClock(), SystemEntropy(), told)
-    configuration = host_configuration(paths)
-    host = Administration.open(paths, SystemClock(), SystemEntropy(), configuration)
-    fault = configuration.look(products_of(host.keyring))
-    if fault is not None and not is_quiet:
+    host = Administration.open(paths, SystemClock(), SystemEntropy())
+    host.configuration, fault = configuration_in_use(paths, products_of(host.keyring))
+    if fault is not None and running_host(paths) is None and not is_quiet:
         sys.stderr.write(f"warning: {fault.message}\nhint: {fault.hint}\n")
     return host
+
+
+def configuration_in_use(
+    paths: StatePaths, products: tuple[ProductFile, ...]
+) -> tuple[Configuration, QuorateError | None]:
+    """What a running host told, or what one started here would have; and what is wrong with the file as it is now."""
+    running = running_host(paths)
+    if running is None:
+        configuration = host_configuration(paths)
+        return configuration, configuration.look(products)
+    file = None if running.config is None else Path(running.config)
+    return Configuration.of_running(running.layers, file), Configuration(file).look(products)
+
+
+def stronger_note(host: Administration, name: str) -> str | None:
+    """After a setting was stored: that it does not take effect as long as something stronger says otherwise."""
+    stronger = host.configuration.layers.stronger(name)
+    if stronger is None:
+        return None
+    return (
+        f"note: stored, but {name} stays {stronger.value or 'empty'} as long as {stronger.where} says so, which is "
+        "stronger. `quorate host config show` tells who says what."
+    )
 
 
 def products_of(keyring: HostKeyring) -> tuple[ProductFile, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import msgspec
 
-from quorate.cli.hostopen import open_host
+from quorate.cli.hostopen import open_host, stronger_note
 
 __all__ = ["StateFolderDesk"]
 
@@ -30,7 +31,11 @@ class StateFolderDesk:
         return shown
 
     def set(self, name: str, text: str) -> dict[str, Any]:
-        return dict(self._host.set_settings({name: text}))
+        stands = dict(self._host.set_settings({name: text}))
+        note = stronger_note(self._host, name)
+        if note is not None:
+            sys.stderr.write(f"{note}\n")
+        return stands
 
     def install_key(self, typed: str) -> str:
         return self._host.install_key(typed).last_five

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from quorate.clock import Clock, SystemClock, SystemEntropy
-from quorate.host.administration import Administration
+from quorate.cli.hostopen import open_host
+from quorate.clock import Clock
 from quorate.host.config import Settings, StatePaths
 from quorate.host.publication.machine import Surroundings
 from quorate.host.sdnotify import ServiceManager, handed_socket
@@ -25,7 +25,7 @@ def listen_stream() -> str:
     paths = StatePaths(SERVICE_STATE)
     settings = Settings()
     if os.access(paths.identity, os.R_OK):
-        with Administration.open(paths, SystemClock(), SystemEntropy()) as host:
+        with open_host(SERVICE_STATE) as host:
             settings = host.settings()
     if not settings.address:
         return str(settings.port)

@@ -22,6 +22,7 @@ from quorate.core.configfile import (
 )
 from quorate.core.documents import ProductFile
 from quorate.errors import InvalidSettingError, QuorateError
+from quorate.host.admin_tls import check_admin_settings
 from quorate.host.config import RULES, Settings, parse_setting, settings_from, shown_value
 from quorate.host.files import read_file
 from quorate.host.layers import Layers, Said
@@ -30,6 +31,7 @@ from quorate.host.together import check_together
 __all__ = ["CHECK", "EXAMPLE_TITLE", "FILE_SETTINGS", "Configuration", "check_config", "config_path", "variable_of"]
 
 CHECK = "quorate host config check"
+_ADMIN = ("admin-address", "admin-tls-cert", "admin-tls-key", "admin-port")  # what may be wrong with each other
 EXAMPLE_TITLE = """Configuration of a Quorate KMS host: /etc/quorate/host.toml.
 
 Every line is a comment: what you leave as it is follows the default. A stronger word has, in this order,
@@ -80,16 +82,16 @@ def config_path(named: Path | None, state_dir: Path, environ: Mapping[str, str])
     return (_absolute(environ.get("XDG_CONFIG_HOME")) or home / ".config") / "quorate" / "host.toml", False
 
 
-def check_config(data: bytes, products: tuple[ProductFile, ...] = (), *, with_files: bool = False) -> Checked:
+def check_config(data: bytes, products: tuple[ProductFile, ...] = (), now_s: int | None = None) -> Checked:
     """What a file of these bytes says, and everything that is wrong with it.
 
     Args:
         products: what the host serves; their policies bound the two intervals.
-        with_files: also look into the files it names.
+        now_s: also look into the files it names, as they are at this time; takes a second where one is of TLS.
     """
     checked = check_text(data, FILE_SETTINGS)
     checked = checked.with_flaws(_intervals(checked, products))
-    return checked.with_flaws(_contradictions(checked, with_files=with_files))
+    return checked.with_flaws(_contradictions(checked, now_s))
 
 
 class Configuration:
@@ -220,25 +222,34 @@ def _intervals(checked: Checked, products: tuple[ProductFile, ...]) -> Iterator[
                 yield Flaw(each.line, name, str(fault.values["reason"]), fault.hint)
 
 
-def _contradictions(checked: Checked, *, with_files: bool) -> Iterator[Flaw]:
+def _contradictions(checked: Checked, now_s: int | None) -> Iterator[Flaw]:
     """What does not go together, each once."""
     values = checked.values
     settings = settings_from({}, {RULES[name].attribute: each.value for name, each in values.items()})
     files = [name for name in values if RULES[name].is_file]
     told: set[str] = set()
-    for changed in [frozenset(values) - frozenset(files), *(frozenset({name}) for name in files if with_files)]:
+    looked_at = [] if now_s is None else [frozenset({name}) for name in files]
+    for changed in [frozenset(values) - frozenset(files), *looked_at]:
         try:
             check_together(settings, changed)
+            if now_s is not None and any(name.startswith("admin-") for name in changed):
+                check_admin_settings(settings, now_s)
         except QuorateError as fault:
             if fault.message not in told:
                 told.add(fault.message)
-                yield _flaw_of(fault, values, changed)
+                yield _flaw_of(fault, values)
 
 
-def _flaw_of(fault: QuorateError, values: Mapping[str, FileValue], changed: frozenset[str]) -> Flaw:
-    name = str(fault.values.get("name", next(iter(changed), "")))
-    if name == "port" and name not in values:
-        name = "admin-port"
-    line = values[name].line if name in values else None
+def _flaw_of(fault: QuorateError, values: Mapping[str, FileValue]) -> Flaw:
+    """The fault with the line of the setting that it is about."""
+    name = next((each for each in _suspects(fault, values) if each in values), None)
+    line = None if name is None else values[name].line
     reason = str(fault.values["reason"]) if isinstance(fault, InvalidSettingError) else fault.message
     return Flaw(line, name, reason, fault.hint)
+
+
+def _suspects(fault: QuorateError, values: Mapping[str, FileValue]) -> Iterator[str]:
+    """Whom a fault is about: whom it names; whose file it names; else what administration is served with."""
+    yield str(fault.values.get("name"))
+    yield from (name for name, each in values.items() if each.value == str(fault.values.get("path")))
+    yield from _ADMIN
