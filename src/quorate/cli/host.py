@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from quorate.cli.completion import setting_names, setting_values
 from quorate.cli.host_backup import add_backup_commands
 from quorate.cli.host_config import config_app
 from quorate.cli.host_dns import dns_app
@@ -32,6 +33,7 @@ from quorate.core.trust import utc_text
 from quorate.errors import MalformedError
 from quorate.host.administration import Administration
 from quorate.host.config import RULES
+from quorate.host.configuration import FILE_SETTINGS
 from quorate.host.files import read_file
 from quorate.host.process import running_host
 from quorate.host.views import ClientView
@@ -186,6 +188,14 @@ def clients(
 app.add_typer(events_app(open_host), name="events")
 
 
+def _names(incomplete: str) -> list[tuple[str, str]]:
+    return setting_names(FILE_SETTINGS, incomplete)
+
+
+def _values(context: typer.Context, incomplete: str) -> list[str]:
+    return setting_values(FILE_SETTINGS, context.params.get("name") or "", incomplete)
+
+
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
@@ -193,8 +203,10 @@ app.add_typer(events_app(open_host), name="events")
     "set", epilog="Example: quorate host set renewal-interval 10080", help=f"Set NAME to VALUE.\n\n{_SETTINGS_HELP}"
 )
 def set_(
-    name: Annotated[str, typer.Argument(help="A setting.", metavar="NAME")],
-    value: Annotated[str, typer.Argument(help="Its new value; `default` for the default.", metavar="VALUE")],
+    name: Annotated[str, typer.Argument(help="A setting.", metavar="NAME", autocompletion=_names)],
+    value: Annotated[
+        str, typer.Argument(help="Its new value; `default` for the default.", metavar="VALUE", autocompletion=_values)
+    ],
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:

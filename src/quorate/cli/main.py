@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
 
@@ -74,6 +74,9 @@ def installed_rooms() -> list[str]:
 def run() -> None:
     """The entry point: errors become one message, one hint and an exit code."""
     arguments = sys.argv[1:]
+    if _COMPLETION in os.environ:
+        _complete(os.environ)
+        return
     asked = next((word for word in arguments if not word.startswith("-")), None)
     try:
         app = application([asked] if asked in ROOMS else installed_rooms())
@@ -84,7 +87,7 @@ def run() -> None:
         sys.stderr.write(f"error: {missing.name} is not installed\nhint: pip install 'quorate[{extra}]'\n")
         sys.exit(1)
     try:
-        if arguments or _COMPLETION in os.environ:
+        if arguments:
             app(prog_name="quorate")
         print("\n".join(importlib.import_module("quorate.cli.firstrun").first_lines(os.environ)))
         app(["--help"], prog_name="quorate")
@@ -93,6 +96,24 @@ def run() -> None:
         sys.exit(exit_code(error))
     except BrokenPipeError:  # `quorate host clients | head`
         sys.exit(1)
+
+
+def _complete(environ: Mapping[str, str]) -> None:
+    """Tell the shell what may come next. Only the group that stands on the line is loaded: people wait for a key."""
+    words = (environ.get("COMP_WORDS") or environ.get("_TYPER_COMPLETE_ARGS") or "").split()[1:]
+    asked = next((word for word in words if not word.startswith("-")), None)
+    try:
+        app = application([asked] if asked in ROOMS else [])
+    except ModuleNotFoundError:  # a group that is not installed completes nothing
+        return
+    for room in ROOMS:
+        if asked not in ROOMS:
+            app.command(room)(_nothing)
+    app(prog_name="quorate")
+
+
+def _nothing() -> None:
+    pass
 
 
 def _show_version(wanted: bool) -> None:

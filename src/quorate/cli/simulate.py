@@ -38,11 +38,17 @@ SHRINK_S = 60.0  # for each fleet that failed, after the swarm's own time
 SHRUNK_MAX = 3  # more of them seldom say more
 
 
+def _scenarios(incomplete: str) -> list[str]:
+    return [name for name in shipped() if name.startswith(incomplete)]
+
+
 def command(
     scenario: Annotated[
         str | None,
         typer.Argument(
-            help="A scenario file, or the name of one that comes with Quorate; none: list them.", show_default=False
+            help="A scenario file, or the name of one that comes with Quorate; none: list them.",
+            show_default=False,
+            autocompletion=_scenarios,
         ),
     ] = None,
     seed: Annotated[

@@ -36,6 +36,7 @@ from quorate.host.files import read_secret
 __all__ = ["run"]
 
 TOKEN_BYTES_MAX = 4096
+_COMPLETION = "_QUORATE_SLMGR_COMPLETE"  # set by the shell when it asks what could come next
 _HOST_INIT = "quorate host init --product FILE.product --trust publisher.jwks"
 _CLIENT_INIT = "quorate client init --product FILE.product --trust publisher.jwks"
 
@@ -43,6 +44,8 @@ _CLIENT_INIT = "quorate client init --product FILE.product --trust publisher.jwk
 def run() -> None:
     """The entry point."""
     words = sys.argv[1:]
+    if _COMPLETION in os.environ or words[:1] in (["--install-completion"], ["--show-completion"]):
+        importlib.import_module("quorate.cli.completion").slmgr_application()(prog_name="quorate-slmgr")
     try:
         call = parse(words)
         _run(call)
