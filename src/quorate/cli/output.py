@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,15 +14,39 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quorate.errors import QuorateError, RefusedError
+from quorate.errors import AccessDeniedError, QuorateError, RefusedError
 
 __all__ = ["ConfigFile", "JsonFlag", "Output", "StateDir", "exit_code", "report"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object (lists: one per line) on stdout.")]
+
+
+def _may_enter(context: typer.Context, folder: Path | None) -> Path | None:
+    """The operating system decides who administers what is in a folder; it is told in our words, not in typer's."""
+    if folder is None or context.resilient_parsing:
+        return folder
+    try:
+        os.scandir(folder).close()
+    except PermissionError:
+        raise AccessDeniedError(path=folder, owner=_owner(folder), command=context.command_path) from None
+    except OSError:  # not there yet, or no folder: the command says so
+        return folder
+    return folder
+
+
+def _owner(path: Path) -> str:
+    try:
+        return path.owner()
+    except (OSError, KeyError):
+        return "another user"
+
+
 StateDir = Annotated[
     Path | None,
     typer.Option(
         "--state-dir",
+        readable=False,
+        callback=_may_enter,
         envvar="QUORATE_STATE_DIR",
         help="Folder of this machine's state.",
         show_default="/var/lib/quorate/ROLE as root, else the user's data folder",

@@ -33,6 +33,7 @@ ADMIN_PORT = 1689
 BODY_BYTES_MAX = 1024 * 1024
 CONNECT_S = 5.0
 READ_S = 15.0
+_TLS_ALERT = repr("\x15\x03")[1:-1]  # how a TLS server answers HTTP, as urllib3 quotes it
 ONLINE_S = 120.0  # that host asks its publisher meanwhile, for a minute at most
 _ALLOWED = "NAME, NAME:PORT or http(s)://NAME:PORT; the port is 1689 unless said otherwise."
 
@@ -143,9 +144,10 @@ class RemoteHost:
         except urllib3.exceptions.SSLError as fault:
             raise self._encryption(fault) from None
         except urllib3.exceptions.ProtocolError as fault:
-            if self._url.scheme == "http":
-                raise self._foreign(f"{_plain(fault)}; does it speak TLS? Then: https://{self.name}") from None
-            raise self._foreign(_plain(fault)) from None
+            reason = _plain(fault)
+            if self._url.scheme == "http" and _TLS_ALERT in reason:
+                raise RemoteNotTrustedError(host=self.name, reason=f"it speaks TLS; ask https://{self.name}") from None
+            raise self._foreign(reason) from None
         except (HTTPError, OSError) as fault:
             raise RemoteUnreachableError(host=self.name, port=self._url.port, reason=_plain(fault)) from None
 

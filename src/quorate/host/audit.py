@@ -66,7 +66,7 @@ class Change:
         """Say which settings it changes, by what people type."""
         pairs = [(name, _shown(before[name]), _shown(after[name])) for name in after]
         self.changes = tuple(SettingChange(*pair) for pair in pairs)
-        self.message = "; ".join(f"{name}: {old} -> {new}" for name, old, new in pairs)
+        self.message = "; ".join(f"{name}: {old or 'none'} -> {new or 'none'}" for name, old, new in pairs)
 
 
 class Audited:
@@ -113,7 +113,8 @@ class Audited:
             yield
         except QuorateError as fault:
             with contextlib.suppress(QuorateError):  # the fault itself is what has to be told
-                self._store.record(self._event(by, action, f"{what}: {fault.message}", (), fault))
+                said = fault.message if fault.message.startswith(what) else f"{what}: {fault.message}"
+                self._store.record(self._event(by, action, said, (), fault))
             raise
 
     def note(self, by: Actor | None, action: str, message: str) -> None:
