@@ -152,6 +152,10 @@ class Process:
                 env=_environ(environ),
             )
 
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
     def wait_until(self, is_ready: Callable[[], bool], what: str) -> None:
         """Ask `is_ready()` until it says yes; the program's output is shown when it does not."""
         for _ in range(READY_TRIES):

@@ -19,7 +19,7 @@ from tests.firewall.room import need_programs, world_of_one
 from tests.support.hosting import make_host
 from tests.support.source import ROOT, SRC
 
-__all__ = ["booted"]
+__all__ = ["MASKED", "booted", "installation"]
 
 BOOT_S = 240  # everything inside; it takes a tenth of that on a machine that is free
 
@@ -34,6 +34,7 @@ ExecStopPost=/bin/systemctl --no-block exit
 """
 # Without these it would wait for a key, a clock, a firewall.
 _MASKED = ("firstboot", "timesyncd", "journal-flush", "logind", "networkd", "resolved")
+MASKED = " ".join(f"systemd-{name}" for name in _MASKED) + " firewalld nftables ufw"
 _START = """
 set -e
 mkdir -p /etc/systemd/system /etc/credstore /var/lib/quorate
@@ -54,12 +55,11 @@ def booted(folder: Path) -> dict[str, Any]:
     need_root()
     opt, out = folder / "opt", folder / "out"
     out.mkdir()
-    binds = [f"--bind={out}:/opt/out", *_installation(opt)]
+    binds = [f"--bind={out}:/opt/out", *installation(opt)]
     _site(opt / "site")
-    masked = " ".join(f"systemd-{name}" for name in _MASKED) + " firewalld nftables ufw"
     command = [
         *("systemd-nspawn", "--quiet", "--directory=/", "--volatile=yes", "--private-network", "--register=no"),
-        *("--keep-unit", f"--machine=quorate-{os.getpid()}", *binds, "/bin/sh", "-c", _START.format(masked=masked)),
+        *("--keep-unit", f"--machine=quorate-{os.getpid()}", *binds, "/bin/sh", "-c", _START.format(masked=MASKED)),
     ]
     environ = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
     log = folder / "boot.log"
@@ -78,7 +78,7 @@ def booted(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _installation(opt: Path) -> list[str]:
+def installation(opt: Path) -> list[str]:
     """Quorate in /opt/quorate, as `pip install` would have put it: a program, its Python, its libraries."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     # The system's own Python of the same version, if there is one: others may look for their libraries elsewhere.
@@ -86,12 +86,13 @@ def _installation(opt: Path) -> list[str]:
     inside = Path("/usr") if is_systems else Path("/opt/quorate/python")
     for name in ("bin", "src", "lib", "check", "python", "site"):
         (opt / name).mkdir(parents=True)
-    script = opt / "bin" / "quorate"
-    script.write_text(
-        f"#!{inside}/bin/{version}\nimport sys\nsys.path[:0] = ['/opt/quorate/src', '/opt/quorate/lib']\n"
-        "from quorate.__main__ import run\nrun()\n"
-    )
-    script.chmod(0o755)
+    for name, run in (("quorate", "run"), ("quorate-slmgr", "slmgr")):
+        script = opt / "bin" / name
+        script.write_text(
+            f"#!{inside}/bin/{version}\nimport sys\nsys.path[:0] = ['/opt/quorate/src', '/opt/quorate/lib']\n"
+            f"from quorate.__main__ import {run}\n{run}()\n"
+        )
+        script.chmod(0o755)
     libraries = sysconfig.get_path("purelib")
     binds = {opt: "/opt/quorate", SRC: "/opt/quorate/src", Path(libraries): "/opt/quorate/lib"}
     binds[ROOT / "tests/service"] = "/opt/quorate/check"

@@ -18,6 +18,7 @@ __all__ = ["ANSWER_S", "BASH", "Terminal", "blocks", "failures"]
 
 ANSWER_S = 60  # for one block; a dozen Python starts on a busy machine take a few seconds
 BASH = ("bash", "--noprofile", "--norc")
+END_S = 20  # for a container to end
 _MARK = "--end-of-block--"
 
 
@@ -32,6 +33,8 @@ class Terminal:
     Args:
         command: what starts a shell that reads its lines from standard input.
         answer_s: how long one block may take.
+        is_container: the end of its input ends everything in it, and nothing else does: its processes are in no group
+            of ours.
     """
 
     def __init__(
@@ -41,7 +44,9 @@ class Terminal:
         folder: Path | None = None,
         environment: Mapping[str, str] | None = None,
         answer_s: float = ANSWER_S,
+        is_container: bool = False,
     ) -> None:
+        self._is_container = is_container
         self._answer_s = answer_s
         self._shell = subprocess.Popen(
             command,
@@ -78,8 +83,13 @@ class Terminal:
         """End the shell and all that it started."""
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._shell.pid, signal.SIGKILL)
+        if self._is_container:
+            self._shell.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._shell.wait(timeout=END_S)
+        if self._shell.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._shell.pid, signal.SIGKILL)
         self._shell.wait(timeout=ANSWER_S)
         self._listener.join(timeout=ANSWER_S)
         self._shell.stdout.close()

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from quorate.client.asking import request_of
+from quorate.client.checkup_fixes import CLOCK_PROVEN, SET_CLOCK, found_failed
 from quorate.client.checkup_lease import check_attempt, check_lease
 from quorate.client.config import Settings
 from quorate.client.discovery.network import Network
@@ -60,7 +61,6 @@ STEPS = ("name", "tcp", "protocol", "clock", "chain", "count")  # on each host, 
 DISK_FREE_MIN = 1024 * 1024  # bytes; a record has 4 KiB
 CERTIFICATE_WARN_S = 60 * DAY_S
 ADDRESSES_MAX = 4
-SET_CLOCK = "`timedatectl set-ntp true` on the machine that is wrong"
 
 
 @dataclass
@@ -154,7 +154,7 @@ class ClientCheckup:
             visit.checks.append(self._count(visit, standing, now_s))
         except QuorateError as error:
             visit.error = error
-            visit.checks.append(failed(_step_of(error, step), error))
+            visit.checks.append(found_failed(_step_of(error, step), error))
             search.reject(found, error)
         return visit
 
@@ -199,7 +199,7 @@ class ClientCheckup:
         if apart_s > tolerance_s:
             raise clock_skew(host_s=host_s, client_s=now_s, tolerance_s=tolerance_s)
         if local is not None:
-            return replace(local, seen=f"{local.seen}; the KMS host's clock agrees with it")
+            return replace(local, seen=f"{local.seen}; the KMS host's clock agrees with it", fix=CLOCK_PROVEN)
         seen = f"{apart_s} s from the KMS host's, {tolerance_s // 3600} h allowed"
         if apart_s > tolerance_s // 2:
             return Check("clock", Level.WARN, seen, ClockSkewError.code, SET_CLOCK)
@@ -209,7 +209,7 @@ class ClientCheckup:
         """What can be said without any host: whether the clock was turned back."""
         if not standing.is_turned_back(now_s, self._anchor.product.policy):
             return None
-        return failed("clock", ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(standing.proven_s)))
+        return found_failed("clock", ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(standing.proven_s)))
 
     def _chain(self, found: Found, said: HostDescription, now_s: int) -> Check:
         if said.host_certificate is None:
