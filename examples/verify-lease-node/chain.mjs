@@ -94,7 +94,7 @@ function checkLease(lease, certificate, anchor) {
   if (edition === undefined) throw new Refused("NOT_KNOWN", `the product has no edition ${lease.edition}`);
   const validity = edition.class === "ephemeral" ? policy.ephemeral_validity_s : policy.activation_validity_s;
   const rules = {
-    "it was given below the threshold": lease.count >= policy.thresholds[edition.class].minimum,
+    "it was given below the threshold": isEnough(lease, policy.thresholds[edition.class]),
     "it lasts longer than an activation": lease.iat < lease.exp && lease.exp <= lease.iat + validity,
     "its renewal window contradicts its renewal interval":
       lease.iat <= lease.renew_from_s &&
@@ -104,4 +104,11 @@ function checkLease(lease, certificate, anchor) {
     "its link is not that of this answer": lease.link === linkOf(lease.sub, lease.nonce),
   };
   for (const [why, holds] of Object.entries(rules)) if (!holds) throw new Refused("LEASE_INVALID", why);
+}
+
+/** Enough machines; or fewer, and all that the policy's soft threshold demands: section 6, step 5. */
+function isEnough({ count, iat, full_s: full }, { minimum, soft }) {
+  if (full === undefined) return count >= minimum;
+  if (soft === undefined || count >= minimum) return false;
+  return count >= soft.minimum && full <= iat && iat < full + soft.lasts_s;
 }

@@ -8,6 +8,7 @@ import { isDeepStrictEqual } from "node:util";
 import { acceptAnswer, checkStoredLease, linkOf, loadAnchor, renewalWindow } from "./chain.mjs";
 import { toBase64url } from "./base64url.mjs";
 import { readDocument, readHostRequest, readKeys } from "./documents.mjs";
+import { checkEnrolment, enrolmentKey, readEnrolmentSecret } from "./enrolment.mjs";
 import { acceptList, checkNotRevoked, readIssued } from "./revocations.mjs";
 import { readText } from "./texts.mjs";
 import { followChain, issuingKids, nextKids, shipped } from "./trust.mjs";
@@ -69,6 +70,14 @@ const DO = {
   "probe-result": async (input) => ({ claims: readProbeResult(bodyOf(input)) }),
   "host-description": async (input) => ({ claims: readHostDescription(bodyOf(input)) }),
   activation: async (input) => ({ claims: readActivation(bodyOf(input)) }),
+  "enrolment-secret": async ({ typed }) => {
+    const secret = readEnrolmentSecret(typed);
+    return { secret, key: toBase64url(enrolmentKey(secret)) };
+  },
+  enrolment: async (input) => {
+    checkEnrolment(readRequest(bodyOf(input)), input.secrets);
+    return {};
+  },
   link: async ({ cmid, nonce }) => ({ link: linkOf(cmid, nonce) }),
 };
 

@@ -96,13 +96,14 @@ const keys = also(
 );
 export const jwkSet = object({ keys }, { version: { shape: integer(1, 1000), absent: 1 } });
 const machineClass = oneOf("server", "client", "ephemeral");
-const threshold = also(
-  object({ minimum: integer(1, 10000), counts: list(oneOf("server", "client"), 1, 2) }),
-  ({ counts }) => unique(counts),
-  "a threshold that names each class once",
-);
 const seconds = integer(0, 100 * 366 * 86400);
 const HOUR = 3600;
+const soft = object({ minimum: integer(1, 10000), lasts_s: integer(HOUR, 100 * 366 * 86400) });
+const threshold = also(
+  object({ minimum: integer(1, 10000), counts: list(oneOf("server", "client"), 1, 2) }, { soft: { shape: soft } }),
+  (said) => unique(said.counts) && (said.soft === undefined || said.soft.minimum < said.minimum),
+  "a threshold that names each class once, its soft one lower",
+);
 const policy = also(
   object({
     profile: slug,
@@ -207,7 +208,10 @@ export const documents = {
   "host-request+jwt": { shape: hostRequest, max: 8192 },
   "host-certificate+jwt": { shape: hostCertificate, max: 8192 },
   "lease+jwt": {
-    shape: object({ ...said, exp: time, link: nonce, renew_from_s: time, renew_until_s: time }),
+    shape: object(
+      { ...said, exp: time, link: nonce, renew_from_s: time, renew_until_s: time },
+      { full_s: { shape: time } },
+    ),
     max: 8192,
   },
   "refusal+jwt": {
@@ -246,6 +250,7 @@ export const request = object(
     vm: { shape: boolean, absent: false },
     previous_cmid: { shape: orNull(uuid), absent: null },
     link: { shape: orNull(nonce), absent: null },
+    enrolment: { shape: text(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, "32 bytes in base64url") },
   },
 );
 

@@ -20,12 +20,17 @@
       elif $said.edition != $edition then "it answers another edition"
       elif $said.iss != $certificate.sub then "its host is not the certificate's"
       else empty end;
+  # Enough machines; or fewer, and all that the soft threshold demands.
+  def enough:
+      if $said | has("full_s") | not then $said.count >= .minimum
+      else has("soft") and $said.count < .minimum and $said.count >= .soft.minimum
+          and $said.full_s <= $said.iat and $said.iat < $said.full_s + .soft.lasts_s end;
   def lease:
       (if $known.class == "ephemeral" then $policy.ephemeral_validity_s else $policy.activation_validity_s end) as $validity
       | if $known == null then "the product has no such edition"
         elif $said.iat - $now_s > $policy.clock_tolerance_s or $now_s - $said.iat > $policy.clock_tolerance_s then
             "it is from another time than now"
-        elif $said.count < $policy.thresholds[$known.class].minimum then "it was given below the threshold"
+        elif $policy.thresholds[$known.class] | enough | not then "it was given below the threshold"
         elif $said.exp <= $said.iat or $said.exp > $said.iat + $validity then "it lasts longer than an activation"
         elif $said.renew_from_s < $said.iat or $said.renew_until_s < $said.renew_from_s
             or $said.renew_until_s > $said.iat + 60 * $said.intervals.renewal_min then

@@ -43,8 +43,10 @@ def jwk_set: members(["keys"]; ["version"]) and (.keys | publisher_keys)
     and (if has("version") then .version | int(1; 1000) else true end);
 def signs_documents: .keys[] | select(.role != "root");
 
-def threshold: members(["minimum", "counts"])
-    and (.minimum | int(1; 10000)) and (.counts | list(1; 2; one_of(["server", "client"])) and distinct);
+def soft: members(["minimum", "lasts_s"]) and (.minimum | int(1; 10000)) and (.lasts_s | int(3600; 3162240000));
+def threshold: members(["minimum", "counts"]; ["soft"])
+    and (.minimum | int(1; 10000)) and (.counts | list(1; 2; one_of(["server", "client"])) and distinct)
+    and (if has("soft") then (.soft | soft) and .soft.minimum < .minimum else true end);
 def seconds: int(0; 3162240000);
 def policy: members(["profile", "thresholds", "activation_validity_s", "ephemeral_validity_s", "count_window_s",
         "initial_grace_s", "additional_grace_s", "clock_tolerance_s", "rearm_limit", "interval_min_s", "interval_max_s"])
@@ -75,8 +77,9 @@ def said: (.v | version) and (.iss | uuid) and (.iat | time) and (.sub | uuid) a
     and (.nonce | nonce) and (.count | count) and (.threshold | count)
     and (.intervals | members(["activation_min", "renewal_min"]) and all(.[]; int(1; 43200)));
 def lease: members(["v", "iss", "iat", "exp", "sub", "edition", "nonce", "link", "count", "threshold", "intervals",
-        "renew_from_s", "renew_until_s"])
-    and said and (.exp | time) and (.link | nonce) and (.renew_from_s | time) and (.renew_until_s | time);
+        "renew_from_s", "renew_until_s"]; ["full_s"])
+    and said and (.exp | time) and (.link | nonce) and (.renew_from_s | time) and (.renew_until_s | time)
+    and (if has("full_s") then .full_s | time else true end);
 def refusal: members(["v", "iss", "iat", "sub", "edition", "nonce", "code", "count", "threshold", "intervals",
         "client_time_s"])
     and said and (.code | one_of(["COUNT_INSUFFICIENT", "PRODUCT_NOT_COVERED", "CLOCK_SKEW", "CMID_SUPERSEDED"]))

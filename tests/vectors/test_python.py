@@ -12,6 +12,7 @@ import pytest
 
 from quorate.core.armor import dearmored
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, DocumentKind, read, read_host_request
+from quorate.core.enrolment import EnrolmentSecret, check_enrolment
 from quorate.core.ids import ProductKey, b64url, key_proof, link_of
 from quorate.core.lease import LEASE, REFUSAL, Intervals, Lease, renewal_window
 from quorate.core.messages import (
@@ -150,6 +151,17 @@ def do_host_description(given: Given) -> Outcome:
     return {"claims": plain(decode_strict(msgspec.json.Decoder(HostDescription), body_of(given), "the description"))}
 
 
+def do_enrolment_secret(given: Given) -> Outcome:
+    secret = EnrolmentSecret.parse(given["typed"])
+    return {"secret": secret.text, "key": b64url(secret.key)}
+
+
+def do_enrolment(given: Given) -> Outcome:
+    keys = [EnrolmentSecret.parse(each).key for each in given["secrets"]]
+    check_enrolment(decode_request(body_of(given)), keys)
+    return {}
+
+
 DO: dict[str, Callable[[Given], Outcome]] = {
     "jwk-set": do_jwk_set,
     "document": do_document,
@@ -166,6 +178,8 @@ DO: dict[str, Callable[[Given], Outcome]] = {
     "problem": do_problem,
     "renewal-window": do_renewal_window,
     "activation": do_activation,
+    "enrolment-secret": do_enrolment_secret,
+    "enrolment": do_enrolment,
     "probe-result": do_probe_result,
     "host-description": do_host_description,
 }
