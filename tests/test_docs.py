@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
 
@@ -15,7 +17,7 @@ from quorate.host.config import RULES
 from scripts.docs.__main__ import COMMAND, stale_pages
 from scripts.docs.commands import Command, commands
 from scripts.docs.words import anchor
-from tests.support.source import ROOT, modules
+from tests.support.source import ROOT, Module, modules
 from tests.test_architecture import declared
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -50,6 +52,47 @@ def test_every_error_command_flag_setting_and_event_is_in_the_reference() -> Non
     wanted -= {"--install-completion", "--show-completion", "--help"}
     missing = sorted(name for name in wanted if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text))
     assert not missing, f"undocumented: {missing}. Run: {COMMAND}"
+
+
+NOT_ERRORS = {"PUBLISHED", "ANSWERS"}  # codes of what is well
+
+
+def told_codes(module: Module) -> Iterator[tuple[int, str]]:
+    """The codes that a module writes out itself: in a `Check` or a `Finding`, as `code=`, compared with a `.code`."""
+    for node in ast.walk(module.tree):
+        words: list[ast.expr] = []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"Check", "Finding"}:
+            words += node.args
+        if isinstance(node, ast.Call):
+            words += [each.value for each in node.keywords if each.arg == "code"]
+        if isinstance(node, ast.Compare) and getattr(node.left, "attr", "") == "code":
+            words += [each for right in node.comparators for each in (right.elts if is_list(right) else [right])]
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Decided":
+            words += node.args[:1]
+        for word in words:
+            for each in ast.walk(word):
+                if isinstance(each, ast.Constant) and re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*", str(each.value)):
+                    yield each.lineno, str(each.value)
+
+
+def is_list(node: ast.expr) -> TypeGuard[ast.Tuple | ast.Set | ast.List]:
+    return isinstance(node, ast.Tuple | ast.Set | ast.List)
+
+
+def test_every_code_that_is_told_anywhere_is_that_of_a_documented_error() -> None:
+    problems = [
+        f"{module.where(line)}: {code}"
+        for module in modules()
+        for line, code in told_codes(module)
+        if code not in errors.BY_CODE and code not in NOT_ERRORS
+    ]
+    tell(problems, "A code that is shown has a class in quorate.errors: what it means, and the next step.")
+
+
+def test_a_code_without_an_error_would_be_found() -> None:
+    source = 'Check("dns", Level.FAIL, "seen", "NO_SUCH_CODE")\nFinding(level, code="NOR_THIS")\nx.code == "OR_THAT"'
+    module = Module("quorate.x", Path("x.py"), ast.parse(source))
+    assert {code for _, code in told_codes(module)} >= {"NO_SUCH_CODE", "NOR_THIS", "OR_THAT"}
 
 
 def test_every_command_has_help_an_example_and_a_variable_for_each_flag() -> None:

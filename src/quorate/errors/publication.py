@@ -156,3 +156,65 @@ class GssapiNotInstalledError(DnsPublicationError):
     code = "GSSAPI_NOT_INSTALLED"
     template = "secure updates (GSS-TSIG) need the Python package gssapi, which is not usable here: {reason}"
     hint_template = "pip install 'quorate[ad]' (needs gcc and the Kerberos headers: apt install gcc libkrb5-dev)"
+
+
+# --- what is found when the records are looked at: `quorate host dns check`, `quorate doctor` ------------------------
+
+
+class RecordMissingError(QuorateError):
+    """Clients that have never asked a host find none."""
+
+    code = "NOT_PUBLISHED"
+    template = "this host's record is missing: {record}"
+    hint_template = "`quorate host dns publish`, or by hand as `quorate host dns record` prints it"
+
+
+class RecordNotSeenYetError(QuorateError):
+    code = "NOT_SEEN_YET"
+    template = "this host's record is at the primary {server}, but this machine's resolver does not see it yet"
+    hint_template = "Wait for the resolver's cache and for secondaries; if it stays, compare the zone's serial on them."
+
+
+class RecordsTooManyError(QuorateError):
+    """Every record of the name is tried, up to a bound."""
+
+    code = "TOO_MANY_RECORDS"
+    template = "{left} more records were not tried"
+    hint_template = "Remove those whose hosts are gone, then check again: `quorate host dns check`."
+
+
+class RecordDeniesServiceError(QuorateError):
+    """RFC 2782: the target `.`."""
+
+    code = "SERVICE_DENIED"
+    template = "{record} says that there is no KMS host here (RFC 2782), and clients believe it"
+    hint_template = "remove the record: `{removal}` in nsupdate"
+
+
+class RecordPortError(QuorateError):
+    code = "WRONG_PORT"
+    template = "{record} names this host with port {shown}; it listens on {wanted}"
+    hint_template = "remove the record: `{removal}` in nsupdate"
+
+
+class RecordStaleError(QuorateError):
+    code = "STALE_VALUE"
+    template = "{record} names this host with another priority or weight than its settings ({wanted})"
+    hint_template = "remove the record: `{removal}` in nsupdate"
+
+
+class RecordDeadError(QuorateError):
+    """Each client that tries it loses a timeout there."""
+
+    code = "DEAD_TARGET"
+    template = "{record} is dead: {tried}"
+    hint_template = "start it, or, if that host is gone for good, remove the record: `{removal}` in nsupdate"
+
+
+class RecordOfAnotherHostError(QuorateError):
+    code = "ANOTHER_HOST_ANSWERS"
+    template = "{record} is this host's name, but KMS host {host_id} answers there"
+    hint_template = (
+        "Two machines share an address or a name: look at the A and AAAA records of the name, or give this host "
+        "another one: `quorate host set dns-target NAME.DOMAIN`."
+    )

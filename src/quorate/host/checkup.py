@@ -21,6 +21,7 @@ from quorate.errors import (
     DnsHostNameNotQualifiedError,
     FileOwnerError,
     FirewallClosedError,
+    HostKeyMissingError,
     HostNotRunningError,
     HostUnreachableError,
     NotAQuorateHostError,
@@ -150,9 +151,7 @@ class HostCheckup:
             return Check("key", Level.OK, f"host key ending in {key.last_five} is installed")
         if self._paths.certificate.exists():
             return Check("key", Level.OK, "its text was removed from the disk; the activation does not need it")
-        return Check(
-            "key", Level.FAIL, "no host key is installed", "HOST_KEY_MISSING", "`quorate host install-key KEY`"
-        )
+        return failed("key", HostKeyMissingError())
 
     def _certificate(self, keyring: HostKeyring) -> Iterator[Check]:
         credentials, now_s = keyring.credentials(), self._clock.now_s()

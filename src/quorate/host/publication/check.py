@@ -15,9 +15,18 @@ from quorate.errors import (
     DnsServerFailureError,
     DnsTargetIsAliasError,
     DnsTargetNoAddressError,
+    HostNotActivatedError,
     HostUnreachableError,
     NotAQuorateHostError,
     QuorateError,
+    RecordDeadError,
+    RecordDeniesServiceError,
+    RecordMissingError,
+    RecordNotSeenYetError,
+    RecordOfAnotherHostError,
+    RecordPortError,
+    RecordStaleError,
+    RecordsTooManyError,
 )
 from quorate.host.publication.advice import removal_line
 from quorate.host.publication.locate import Names
@@ -38,7 +47,8 @@ TARGETS_MAX = 64  # records tried per name; each costs a timeout when it is dead
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `code` is stable; `fix` is empty when nothing is wrong."""
+    """One thing that was looked at. `code` is stable: PUBLISHED, ANSWERS, or that of an error; `fix` is empty when
+    nothing is wrong."""
 
     level: Literal["ok", "warn", "fail"]
     code: str
@@ -46,6 +56,10 @@ class Finding:
     message: str
     fix: str = ""
     record: SrvRecord | None = None
+
+
+def _wrong(level: Literal["warn", "fail"], error: QuorateError, name: str, record: SrvRecord | None = None) -> Finding:
+    return Finding(level, error.code, name, error.message, error.hint, record)
 
 
 def check_publication(settings: PublicationSettings, names: Names, hello: Hello, host_id: str) -> tuple[Finding, ...]:
@@ -70,12 +84,11 @@ def _check_name(
     try:
         shown = names.records(wanted.name)
     except DnsServerFailureError as silent:
-        return [Finding("fail", silent.code, name, silent.message, silent.hint)]
+        return [_wrong("fail", silent, name)]
     findings = [_own(wanted, shown, settings, names)]
     findings += [_check_record(each, wanted, names, hello, host_id) for each in shown[:TARGETS_MAX]]
     if len(shown) > TARGETS_MAX:
-        left = len(shown) - TARGETS_MAX
-        findings.append(Finding("warn", "TOO_MANY_RECORDS", name, f"{left} more records were not tried"))
+        findings.append(_wrong("warn", RecordsTooManyError(left=len(shown) - TARGETS_MAX), name))
     return findings
 
 
@@ -89,13 +102,8 @@ def _own(wanted: SrvRecord, shown: tuple[SrvRecord, ...], settings: PublicationS
     except QuorateError:
         at_primary = ()
     if any(wanted.same_value(each) for each in at_primary):
-        message = (
-            f"this host's record is at the primary {primary.server}, but this machine's resolver does not see it yet"
-        )
-        fix = "Wait for the resolver's cache and for secondaries; if it stays, compare the zone's serial on them."
-        return Finding("warn", "NOT_SEEN_YET", name, message, fix, wanted)
-    fix = "`quorate host dns publish`, or by hand as `quorate host dns record` prints it"
-    return Finding("fail", "NOT_PUBLISHED", name, f"this host's record is missing: {wanted.value}", fix, wanted)
+        return _wrong("warn", RecordNotSeenYetError(server=primary.server), name, wanted)
+    return _wrong("fail", RecordMissingError(record=wanted.value), name, wanted)
 
 
 def _check_record(shown: SrvRecord, wanted: SrvRecord, names: Names, hello: Hello, host_id: str) -> Finding:
@@ -104,8 +112,7 @@ def _check_record(shown: SrvRecord, wanted: SrvRecord, names: Names, hello: Hell
     condition = "" if shown.is_nowhere or shown.target == wanted.target else "if that host is gone for good, "
     remove = f"{condition}remove the record: `{removal_line(shown)}` in nsupdate"
     if shown.is_nowhere:
-        message = f"{value} says that there is no KMS host here (RFC 2782), and clients believe it"
-        return Finding("fail", "SERVICE_DENIED", name, message, remove, shown)
+        return _wrong("fail", RecordDeniesServiceError(record=value, removal=removal_line(shown)), name, shown)
     try:
         addresses = names.check_target(shown.target)
     except (DnsTargetNoAddressError, DnsTargetIsAliasError) as fault:
@@ -113,11 +120,11 @@ def _check_record(shown: SrvRecord, wanted: SrvRecord, names: Names, hello: Hell
     except DnsServerFailureError as unknown:
         return Finding("warn", unknown.code, name, f"{value}: {unknown.message}", unknown.hint, shown)
     if shown.target == wanted.target and shown.port != wanted.port:
-        message = f"{value} names this host with port {shown.port}; it listens on {wanted.port}"
-        return Finding("fail", "WRONG_PORT", name, message, remove, shown)
+        error = RecordPortError(record=value, shown=shown.port, wanted=wanted.port, removal=removal_line(shown))
+        return _wrong("fail", error, name, shown)
     if shown.target == wanted.target and not is_ours:
-        message = f"{value} names this host with another priority or weight than its settings ({wanted.value})"
-        return Finding("warn", "STALE_VALUE", name, message, remove, shown)
+        stale = RecordStaleError(record=value, wanted=wanted.value, removal=removal_line(shown))
+        return _wrong("warn", stale, name, shown)
     return _greet(shown, is_ours, addresses, hello, host_id, name, remove)
 
 
@@ -141,17 +148,14 @@ def _greet(
             message = f"{shown.value}: {fault.message}"
             return Finding("fail", fault.code, name, message, fault.hint if is_ours else remove, shown)
         if is_ours and said.host_id != host_id:
-            message = f"{shown.value} is this host's name, but KMS host {said.host_id} answers there"
-            return Finding(
-                "fail", "ANOTHER_HOST_ANSWERS", name, message, "Two machines share an address or a name.", shown
-            )
+            return _wrong("fail", RecordOfAnotherHostError(record=shown.value, host_id=said.host_id), name, shown)
         who = "this host" if said.host_id == host_id else f"KMS host {said.host_id}"
         if not said.activated:
             fix = "Activate it, or withdraw its record: clients lose time there."
-            return Finding("warn", "HOST_NOT_ACTIVATED", name, f"{shown.value}: {who} is not activated", fix, shown)
+            return Finding(
+                "warn", HostNotActivatedError.code, name, f"{shown.value}: {who} is not activated", fix, shown
+            )
         return Finding("ok", "ANSWERS", name, f"{shown.value}: {who} answers at {address}", record=shown)
-    message = f"{shown.value} is dead: {'; '.join(silent)}"
-    fix = (
-        "Start `quorate host run`, and let TCP in through the firewall: `quorate host firewall`." if is_ours else remove
-    )
-    return Finding("fail", "DEAD_TARGET", name, message, fix, shown)
+    dead = RecordDeadError(record=shown.value, tried="; ".join(silent), removal=removal_line(shown))
+    start = "Start `quorate host run`, and let TCP in through the firewall: `quorate host firewall`."
+    return Finding("fail", dead.code, name, dead.message, start if is_ours else dead.hint, shown)
