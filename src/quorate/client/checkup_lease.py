@@ -36,7 +36,8 @@ def check_lease(standing: Standing, anchor: Anchor, now_s: int) -> Check:
     outcome = standing.state.outcome
     spoiled = outcome is not None and outcome.code in _OF_THE_RECORD
     if life.status is LicenseStatus.LICENSED:
-        if left_s < LEASE_WARN_S and left_s < policy.activation_validity_s // 6:
+        validity_s = policy.validity_s(anchor.edition(standing.state.edition).machine_class)
+        if left_s < LEASE_WARN_S and left_s < validity_s // 6:
             seen = f"licensed {until}: it was not renewed for long"
             return Check("lease", Level.WARN, seen, LeaseExpiredError.code, ACTIVATE)
         soft_s = None if standing.lease is None else soft_until(standing.lease, anchor)
