@@ -248,6 +248,23 @@ def test_counts_below_the_threshold_and_nobody_who_asks_are_warnings(tmp_path: P
     assert Level.FAIL not in levels(checks).values()
 
 
+def test_s20_a_count_that_is_going_to_fall_is_a_warning_with_the_day(tmp_path: Path) -> None:
+    host = Host(tmp_path / "host", World())
+    host.make()
+    with host.runs() as hosted:
+        for number in range(1, 26):
+            hosted.activate(number)
+        assert one(host.checks(), "forecast").level is Level.OK
+        host.clock.advance(11 * DAY_S)
+        for number in range(1, 24):  # two have gone
+            hosted.activate(number)
+        check = one(host.checks(), "forecast")
+    assert (check.level, check.code) == (Level.WARN, "COUNT_FALLING")
+    assert "below 25 on" in check.seen
+    assert "comes down to 23" in check.seen
+    assert "quorate host forecast" in check.fix
+
+
 def test_a_database_of_a_newer_version_is_told_and_left_alone(host: Host) -> None:
     host.make()
     with contextlib.closing(sqlite3.connect(host.folder / "host.db")) as raw, raw:

@@ -1,7 +1,7 @@
 """Is this KMS host well, and if not, why? Its files, its papers, its port, its records, and what stands around it.
 
 In order: state files and permissions, host key, certificate and its life, port, own protocol, firewall, DNS record,
-store, disk, clock, count, last event. Nothing is changed; the host may run or not.
+store, disk, clock, count, what will become of it, last event. Nothing is changed; the host may run or not.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from quorate.core.policy import DAY_S, HOUR_S
 from quorate.core.trust import utc_text
 from quorate.errors import (
     ClockTurnedBackError,
+    CountFallingError,
     CountInsufficientError,
     DnsHostNameNotQualifiedError,
     FileOwnerError,
@@ -44,7 +45,7 @@ __all__ = ["HOST_STEPS", "FirewallPort", "HostCheckup"]
 
 HOST_STEPS = (
     *("state", "key", "certificate", "port", "protocol", "firewall", "dns", "store", "disk", "clock", "count"),
-    "events",
+    *("forecast", "events"),
 )
 DISK_WARN_MIN = 256 * 1024 * 1024  # bytes; a busy host's event log grows by tens of megabytes a day
 CLOCK_TOLERANCE_S = 4 * HOUR_S
@@ -123,6 +124,7 @@ class HostCheckup:
             "disk": lambda: [self._disk()],
             "clock": lambda: [self._clock_of(host)],
             "count": lambda: self._counts(host),
+            "forecast": lambda: [self._forecast(host)],
             "events": lambda: [self._last_event(host)],
         }
 
@@ -262,6 +264,14 @@ class HostCheckup:
                 more = "1 more machine" if missing == 1 else f"{missing} more machines"
                 fix = f"{more} must ask this host within the count window: `quorate host clients` lists who did."
                 yield Check("count", Level.WARN, seen, CountInsufficientError.code, fix)
+
+    def _forecast(self, host: Administration) -> Check:
+        ahead = host.forecast(silent_rows=0)
+        if ahead.warning is None:
+            return Check(
+                "forecast", Level.OK, f"no count is going to fall below its threshold within {ahead.days} days"
+            )
+        return failed("forecast", CountFallingError(forecast=ahead.warning), Level.WARN)
 
     def _last_event(self, host: Administration) -> Check:
         now_s = self._clock.now_s()
