@@ -156,11 +156,13 @@ EDITS: list[tuple[str, Break, int | None]] = [
     ("INSERT INTO events SELECT -9, time_s, event_id, code, cmid, data, digest, upto_bytes FROM events WHERE id = 30",
         Break.ADDED, -9),
     (
-        "INSERT INTO events SELECT 1000000, time_s, event_id, code, cmid, data, digest, upto_bytes"
+        "INSERT INTO events SELECT 9223372036854775807, time_s, event_id, code, cmid, data, digest, upto_bytes"
         " FROM events WHERE id = 30",
         Break.MISSING,
         31,
     ),
+    ("UPDATE events SET digest = 7, upto_bytes = 'x', data = 5 WHERE id = 30", Break.EDITED, 30),
+    ("UPDATE events SET upto_bytes = 9223372036854775807 WHERE id = 30", Break.EDITED, 30),
     ("UPDATE event_log SET name = randomblob(16)", Break.CHECKPOINT, 10),
     ("DELETE FROM event_log", Break.REPLACED, None),
     ("UPDATE event_checkpoints SET number = 25 WHERE number = 30", Break.CHECKPOINT, 25),
@@ -180,7 +182,10 @@ def test_an_edit_is_found_and_its_event_named(site: Site, statement: str, kind: 
     by_hand(site, statement)
     verdict = verified(site)
     assert found(verdict) == (kind, number)
-    site.ask(1)  # and the host goes on
+    site.ask_all(range(5))  # and the host goes on
+    site.store.record(PublicationFailed(time_s=1, code="X", domain="example.org", message="no"))
+    seal(site.store.database, SIGNER, 1)
+    trim(site, 34)
     assert verified(site).finding is not None
 
 

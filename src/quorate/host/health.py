@@ -42,7 +42,9 @@ class Health:
         dns: Callable[[], DnsView],
         falling: Callable[[], str | None],
         configuration: Callable[[], QuorateError | None] = lambda: None,
+        export: Callable[[], list[str]] = list,
     ) -> None:
+        self._export = export
         self._service = service
         self._writer = writer
         self._clock = clock
@@ -68,6 +70,7 @@ class Health:
             self._queue(),
             self._disk(),
             self._published(),
+            self._exported(),
             self._forecast(),
             self._configured(),
         ]
@@ -115,6 +118,12 @@ class Health:
         done = ", ".join(each.domain for each in dns.domains if each.result == "published")
         reason = "; ".join(failed) or (f"published in {done}" if done else "not tried yet")
         return Check(name="dns", ok=not failed, reason=reason, required=False)
+
+    def _exported(self) -> Check:
+        """The log keeps what could not be handed on: no reason to take the host away."""
+        faults = self._export()
+        reason = "; ".join(faults) or "every target that is set takes the events"
+        return Check(name="export", ok=not faults, reason=reason, required=False)
 
     def _forecast(self) -> Check:
         """Told weeks ahead: a count that will fall is no reason to take the host away, least of all before it falls."""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from quorate.errors import InvalidSettingError
+from quorate.host.export.typed import syslog_text
 from quorate.host.networks import networks_text
 from quorate.host.publication.typed import domains_text, file_text, server_text, target_text
 from quorate.host.publisher_link import checked_url
@@ -295,6 +296,29 @@ RULES: dict[str, SettingRule] = {
             "events_max_mb",
             "MiB of events that are kept at most, 1..1000000; default 1024",
             _whole(1, 1_000_000),
+        ),
+        SettingRule(
+            "export-journald", "export_journald", "on, or off (default): hand every event to systemd's journal", _switch
+        ),
+        SettingRule(
+            "export-syslog",
+            "export_syslog",
+            "hand every event to `local` (/dev/log), `udp://HOST[:PORT]` or `tcp://HOST[:PORT]`, as RFC 5424 says; "
+            "default: to nobody",
+            syslog_text,
+        ),
+        SettingRule(
+            "export-file",
+            "export_file",
+            "append every event to this file, as JSON lines; default: to none",
+            file_text,
+            is_file=True,
+        ),
+        SettingRule(
+            "export-file-mb",
+            "export_file_mb",
+            "MiB after which that file becomes FILE.1, 1..1024; nine older ones are kept; default 16",
+            _whole(1, 1024),
         ),
     )
 }

@@ -24,6 +24,7 @@ from quorate.host.admin_door import AdminDoor
 from quorate.host.admin_tls import AdminTls
 from quorate.host.administration import Administration
 from quorate.host.admission import Admission
+from quorate.host.beside import Beside
 from quorate.host.chores import StoreChores
 from quorate.host.config import Limits, Settings, StatePaths, differences, machine_name
 from quorate.host.configuration import Configuration
@@ -35,10 +36,7 @@ from quorate.host.metrics import HostMetrics
 from quorate.host.papers_watch import PapersWatch
 from quorate.host.process import ProcessPriority, Running, StateLock, raise_open_files
 from quorate.host.public_api import PublicApi
-from quorate.host.publication.beside import PublicationThread
 from quorate.host.publication.machine import Surroundings
-from quorate.host.publication.mdns import MdnsThread
-from quorate.host.publication.wanted import services_of
 from quorate.host.sdnotify import ServiceManager
 from quorate.host.service import ActivationService
 from quorate.host.sockets import open_socket
@@ -213,11 +211,9 @@ class HostServer:
             administration.dns,
             administration.falling,
             lambda: self._configuration.fault,
+            lambda: self._beside.export.faults(),
         )
-        self._findable = (
-            PublicationThread(store, self._clock, self._entropy, writer.record, self._around),
-            MdnsThread(self._clock, credentials.host_id, machine_name(), writer.record),
-        )
+        self._beside = Beside(store, self._clock, self._entropy, credentials.host_id, writer.record, self._around)
         self._papers = PapersWatch(administration.keyring, self._clock, self._entropy, writer.record, machine_name())
         self._public_api = PublicApi(service, metrics, admission)
         self._door = AdminDoor(
@@ -250,11 +246,13 @@ class HostServer:
         listeners: list[Front | Listener] = [each for each in (self._public, self._admin) if each is not None]
         await asyncio.gather(
             *(listener.stop(self._limits.stop_s) for listener in listeners),
-            *(asyncio.to_thread(each.stop, self._limits.stop_s) for each in self._findable),
+            *(asyncio.to_thread(each.stop, self._limits.stop_s) for each in self._beside.publishers),
         )
         writer.stop()
         if not await asyncio.to_thread(writer.join, self._limits.stop_s):
             self._log.error("writer_does_not_end", waiting=writer.waiting)
+        if not await asyncio.to_thread(self._beside.export.stop, self._limits.stop_s):
+            self._log.warning("export_abandoned", targets=self._beside.export.targets())
         self.service.close()
         self._public = self._admin = None
         self._log.info("stopped")
@@ -373,9 +371,7 @@ class HostServer:
 
     def _be_found(self, settings: Settings) -> None:
         """Publish what is really served: the port may be another than the settings say."""
-        services = services_of(self.service.credentials.products)
-        for each in self._findable:
-            each.adopt(settings, self.port, services)
+        self._beside.adopt(settings, self.port, self.service.credentials.products)
 
     def _apply_priority(self, settings: Settings) -> None:
         reason = self._priority.set(settings.priority)

@@ -7,7 +7,7 @@ written since the last one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, insert, select
 
@@ -21,7 +21,8 @@ from quorate.host.store.statements import Compiled
 __all__ = ["EventWriter", "head_of", "log_of"]
 
 _COLUMNS = ("id", "time_s", "event_id", "code", "cmid", "data", "digest", "upto_bytes")
-_HEAD = "SELECT id, digest, upto_bytes FROM events ORDER BY id DESC LIMIT 1"
+_NUMBERS_MAX: Final = 2**53
+_HEAD = "SELECT id, digest, upto_bytes FROM events WHERE id BETWEEN 0 AND ? ORDER BY id DESC LIMIT 1"
 
 
 class EventWriter:
@@ -46,9 +47,17 @@ class EventWriter:
 
 
 def head_of(connection: Connection) -> Link:
-    """The newest event's place; of an empty log what its first event will follow."""
-    row = connection.exec_driver_sql(_HEAD).first()
-    return begin(log_of(connection)) if row is None else Link._make(row)
+    """The newest event's place; of an empty log what its first event will follow.
+
+    A row that somebody's hand has spoiled must not stop a host: what follows it is chained to what can be used of it,
+    and `verify` names it.
+    """
+    row = connection.exec_driver_sql(_HEAD, (_NUMBERS_MAX,)).first()
+    if row is None:
+        return begin(log_of(connection))
+    number, digest, upto_bytes = row
+    is_size = isinstance(upto_bytes, int) and 0 <= upto_bytes < _NUMBERS_MAX
+    return Link(number, digest if isinstance(digest, bytes) else b"", upto_bytes if is_size else 0)
 
 
 def log_of(connection: Connection) -> bytes:

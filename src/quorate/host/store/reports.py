@@ -22,7 +22,7 @@ from quorate.host.store.database import Database
 from quorate.host.store.lineage import Fork, fork_of
 from quorate.host.store.schema import cmid_records, events, request_counters
 
-__all__ = ["PAGE_MAX", "ClientRow", "LapseDay", "Reports", "StoredEvent"]
+__all__ = ["PAGE_MAX", "ClientRow", "LapseDay", "Reports", "StoredEvent", "decoded"]
 
 PAGE_MAX = 10_000  # a page of the inventory is a few MB at most
 
@@ -119,7 +119,7 @@ class Reports:
             statement = statement.where(events.c.id > after_id).order_by(events.c.id)
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
-        found = [StoredEvent(number, _event(number, data)) for number, data in rows]
+        found = [StoredEvent(number, decoded(number, data)) for number, data in rows]
         return found[::-1] if after_id is None else found
 
     def requests(self) -> dict[str, int]:
@@ -189,7 +189,7 @@ class Reports:
         return [_client(row) for row in rows]
 
 
-def _event(number: int, data: object) -> HostEvent:
+def decoded(number: int, data: object) -> HostEvent:
     """The event; or one that says that somebody's hand was there, so that the others can still be read."""
     try:
         return _event_decoder.decode(data)  # type: ignore[arg-type]  # the column may hold anything by now

@@ -1,0 +1,96 @@
+"""A running host hands its log on: set while it runs, told in /readyz, and complete at its end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quorate.core.policy import DAY_S
+from quorate.host.store.verify import verify_log
+from tests.export.receivers import TcpServer, until
+from tests.support.documents import World
+from tests.support.hosting import hosting, running
+
+WORLD = World()
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses of a second and more are for people."""
+    monkeypatch.setattr("quorate.host.export.exporter.LOOK_S", 0.02)
+    monkeypatch.setattr("quorate.host.export.exporter.RETRY_S", (0.02,))
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+
+
+def numbers(path: Path) -> list[int]:
+    return [line["id"] for line in lines(path) if "id" in line]
+
+
+def test_all_events_of_a_run_are_in_the_file_the_last_checkpoint_too(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with hosting(tmp_path, WORLD, settings={"export-file": str(path)}) as host:
+        place = f"export-place:file {path}"
+        until(lambda: place in host.administration._store.settings(), "the beginning")
+        for number in range(20):
+            host.activate(number)
+        clock = host.clock
+    first = numbers(path)
+    assert first == list(range(first[0], first[0] + 20))
+    assert lines(path)[-1]["checkpoint_of"] == first[-1]
+    with running(tmp_path / "host", WORLD, clock) as host:
+        host.activate(1)
+    assert numbers(path) == list(range(first[0], first[0] + 21))
+
+
+def test_a_target_that_is_away_warns_in_readyz_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with TcpServer() as gone:
+        port = gone.port
+    with hosting(tmp_path, WORLD) as host:
+        with host.noticing():
+            host.administration.set_settings({"export-syslog": f"tcp://127.0.0.1:{port}"})
+        place = f"export-place:syslog tcp://127.0.0.1:{port}"
+        until(lambda: place in host.administration._store.settings(), "the beginning")
+        host.activate(1)
+
+        def check() -> dict[str, Any]:
+            reply = host.admin("/readyz")
+            assert reply.status == 200
+            [found] = [each for each in reply.json["checks"] if each["name"] == "export"]
+            return dict(found)
+
+        until(lambda: not check()["ok"], "the warning")
+        assert "Connection refused" in check()["reason"]
+        assert check()["required"] is False
+        until(lambda: bool(host.administration.events(12317)), "the event")
+        [told] = host.administration.events(12317)
+        assert (told["level"], told["code"]) == ("error", "EVENT_EXPORT_FAILED")
+        with TcpServer(wanted_port=port) as back:
+            until(lambda: check()["ok"], "the end of the warning")
+            until(lambda: len(back.numbers) >= 2, "the events")
+            assert back.numbers == list(range(back.numbers[0], back.numbers[0] + len(back.numbers)))
+
+
+def test_a_host_vouches_for_its_log_by_itself_and_retention_leaves_it_whole(tmp_path: Path) -> None:
+    with hosting(tmp_path, WORLD, settings={"event-days": "1"}) as host:
+        for number in range(5):
+            host.activate(number)
+        host.clock.advance(DAY_S)
+        host.activate(6)
+        administration = host.administration
+        until(lambda: administration.events(None, 0, 1)[0]["id"] > 5, "housekeeping")
+        keyring, database = administration.keyring, administration._store.database
+        keys = keyring.signing_key().verify_keys()
+        until(
+            lambda: verify_log(database, keyring.host_id, keys).sealed_to == administration.events(limit=1)[0]["id"],
+            "the hour's checkpoint",
+        )
+        verdict = verify_log(database, keyring.host_id, keys)
+        assert (verdict.finding, verdict.checkpoints) == (None, 2)
+        assert verdict.first is not None
+        assert verdict.first > 1
