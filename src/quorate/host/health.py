@@ -43,6 +43,7 @@ class Health:
         falling: Callable[[], str | None],
         configuration: Callable[[], QuorateError | None] = lambda: None,
         export: Callable[[], list[str]] = list,
+        admin_tls: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._export = export
         self._service = service
@@ -54,6 +55,7 @@ class Health:
         self._dns = dns
         self._falling = falling
         self._configuration = configuration
+        self._admin_tls = admin_tls
 
     def is_alive(self) -> bool:
         """Whether the host can work at all; when not, only a restart helps."""
@@ -73,6 +75,7 @@ class Health:
             self._exported(),
             self._forecast(),
             self._configured(),
+            self._administered(),
         ]
 
     def _certificate(self) -> Check:
@@ -138,6 +141,11 @@ class Health:
         fault = self._configuration()
         reason = "as it was read last" if fault is None else f"{fault.message}; what was read before stays in use"
         return Check(name="configuration", ok=fault is None, reason=reason, required=False)
+
+    def _administered(self) -> Check:
+        """Clients ask at another port: whatever becomes of administration's certificate, they are served."""
+        notice = self._admin_tls()
+        return Check(name="admin-tls", ok=notice is None, reason=notice or "served as it is set", required=False)
 
     @staticmethod
     def _checked(name: str, is_ok: bool, reason: str) -> Check:
