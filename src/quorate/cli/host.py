@@ -15,7 +15,7 @@ from quorate.cli.completion import setting_names, setting_values
 from quorate.cli.host_backup import add_backup_commands
 from quorate.cli.host_config import config_app
 from quorate.cli.host_dns import dns_app
-from quorate.cli.host_enrolment import enrolment_app
+from quorate.cli.host_enrolment import app as enrolment_app
 from quorate.cli.host_events import events_app
 from quorate.cli.host_firewall import firewall_command
 from quorate.cli.host_forecast import forecast_command
@@ -49,7 +49,7 @@ app = typer.Typer(
 
 app.add_typer(config_app, name="config")
 app.add_typer(dns_app(open_publication), name="dns")
-app.add_typer(enrolment_app(open_host), name="enrolment")
+app.add_typer(enrolment_app, name="enrolment")
 app.add_typer(token_app(open_host), name="token")
 add_backup_commands(app)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from quorate.cli.hostopen import open_host
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.client.enrolment import secret_in
 from quorate.clock import SystemEntropy
@@ -20,9 +20,8 @@ from quorate.errors import EnrolmentMissingError, FileAccessError, OutputExistsE
 from quorate.host.administration import Administration
 from quorate.host.enrolment import GRACE_DAYS, GRACE_DAYS_MAX, Enrolment
 
-__all__ = ["enrolment_app"]
+__all__ = ["app"]
 
-_Opener = Callable[[Path | None], Administration]
 _Secret = Annotated[
     Path | None,
     typer.Option(
@@ -41,81 +40,81 @@ _LABELS = {
 }
 
 
-def enrolment_app(open_host: _Opener) -> typer.Typer:
-    """The commands."""
-    app = typer.Typer(
-        help="Serve only clients that know a secret of this site.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        epilog="Example: quorate host enrolment on",
+app = typer.Typer(
+    help="Serve only clients that know a secret of this site.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog="Example: quorate host enrolment on",
+)
+
+
+@app.command("on", epilog="Example: quorate host enrolment on")
+def on(secret_file: _Secret = None, folder: StateDir = None, as_json: JsonFlag = False) -> None:
+    """Serve enrolled clients only, from now on. The secret is the one that is there, else a new one."""
+    output, given = Output(as_json), _given(secret_file)
+    with open_host(folder) as host:
+        made = host.keyring.enrolment.require(given or _new(), host.now_s(), is_given=given is not None)
+        _note(host, "from now on this host serves only clients that prove its enrolment secret")
+    output.facts(_facts(made, as_json), _labels(as_json))
+    output.say(
+        "Clients without the secret are refused (ENROLMENT_REQUIRED) within a second from now. Next: `quorate host "
+        "enrolment show -o site.enrolment`, and on each client `quorate client set-enrolment site.enrolment`."
     )
 
-    @app.command("on", epilog="Example: quorate host enrolment on")
-    def on(secret_file: _Secret = None, folder: StateDir = None, as_json: JsonFlag = False) -> None:
-        """Serve enrolled clients only, from now on. The secret is the one that is there, else a new one."""
-        output, given = Output(as_json), _given(secret_file)
-        with open_host(folder) as host:
-            made = host.keyring.enrolment.require(given or _new(), host.now_s(), is_given=given is not None)
-            _note(host, "from now on this host serves only clients that prove its enrolment secret")
-        output.facts(_facts(made, as_json), _labels(as_json))
-        output.say(
-            "Clients without the secret are refused (ENROLMENT_REQUIRED) within a second from now. Next: `quorate host "
-            "enrolment show -o site.enrolment`, and on each client `quorate client set-enrolment site.enrolment`."
-        )
 
-    @app.command("off", epilog="Example: quorate host enrolment off")
-    def off(folder: StateDir = None, as_json: JsonFlag = False) -> None:
-        """Serve every client again. The secret stays, for the next time."""
-        output = Output(as_json)
-        with open_host(folder) as host:
-            made = host.keyring.enrolment.release()
-            _note(host, "from now on this host serves clients without an enrolment secret too")
-        output.facts(_facts(made, as_json), _labels(as_json))
+@app.command("off", epilog="Example: quorate host enrolment off")
+def off(folder: StateDir = None, as_json: JsonFlag = False) -> None:
+    """Serve every client again. The secret stays, for the next time."""
+    output = Output(as_json)
+    with open_host(folder) as host:
+        made = host.keyring.enrolment.release()
+        _note(host, "from now on this host serves clients without an enrolment secret too")
+    output.facts(_facts(made, as_json), _labels(as_json))
 
-    @app.command("show", epilog="Example: quorate host enrolment show -o site.enrolment")
-    def show(
-        out: Annotated[
-            Path | None, typer.Option("-o", "--output", help="Write it into this new file (mode 0600).", metavar="FILE")
-        ] = None,
-        folder: StateDir = None,
-        as_json: JsonFlag = False,
-    ) -> None:
-        """Show the secret, to give it to clients. It is shown here and nowhere else."""
-        output = Output(as_json)
-        with open_host(folder) as host:
-            known, host_id = host.keyring.enrolment.read(), host.keyring.host_id
-        if known is None:
-            raise EnrolmentMissingError
-        if out is not None:
-            _write(out, known, host_id)
-            output.facts({**_facts(known, as_json), "file": str(out)}, _labels(as_json))
-            output.say("On each client: `quorate client set-enrolment FILE`. Who has it can enrol any machine.")
-        elif as_json:
-            output.facts({**_facts(known, as_json), "secret": known.secret.text})
-        else:
-            print(known.secret.text)
 
-    @app.command("rotate", epilog="Example: quorate host enrolment rotate --grace-days 30")
-    def rotate(
-        grace_days: Annotated[
-            int,
-            typer.Option(
-                "--grace-days", min=0, max=GRACE_DAYS_MAX, help="For so long the secret until now is good as well."
-            ),
-        ] = GRACE_DAYS,
-        secret_file: _Secret = None,
-        folder: StateDir = None,
-        as_json: JsonFlag = False,
-    ) -> None:
-        """Exchange the secret for a new one. Clients with the one until now are served for a while."""
-        output, given = Output(as_json), _given(secret_file)
-        with open_host(folder) as host:
-            made = host.keyring.enrolment.rotate(given or _new(), host.now_s(), grace_days * DAY_S)
-            _note(host, f"the enrolment secret was exchanged; the one before is good for {grace_days} more days")
-        output.facts(_facts(made, as_json), _labels(as_json))
-        output.say("Next: `quorate host enrolment show -o site.enrolment`, and give it to the clients.")
+@app.command("show", epilog="Example: quorate host enrolment show -o site.enrolment")
+def show(
+    out: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write it into this new file (mode 0600).", metavar="FILE")
+    ] = None,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show the secret, to give it to clients. It is shown here and nowhere else."""
+    output = Output(as_json)
+    with open_host(folder) as host:
+        known, host_id = host.keyring.enrolment.read(), host.keyring.host_id
+    if known is None:
+        raise EnrolmentMissingError
+    if out is not None:
+        _write(out, known, host_id)
+        output.facts({**_facts(known, as_json), "file": str(out)}, _labels(as_json))
+        output.say("On each client: `quorate client set-enrolment FILE`. Who has it can enrol any machine.")
+    elif as_json:
+        output.facts({**_facts(known, as_json), "secret": known.secret.text})
+    else:
+        print(known.secret.text)
 
-    return app
+
+@app.command("rotate", epilog="Example: quorate host enrolment rotate --grace-days 30")
+def rotate(
+    grace_days: Annotated[
+        int,
+        typer.Option(
+            "--grace-days", min=0, max=GRACE_DAYS_MAX, help="For so long the secret until now is good as well."
+        ),
+    ] = GRACE_DAYS,
+    secret_file: _Secret = None,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Exchange the secret for a new one. Clients with the one until now are served for a while."""
+    output, given = Output(as_json), _given(secret_file)
+    with open_host(folder) as host:
+        made = host.keyring.enrolment.rotate(given or _new(), host.now_s(), grace_days * DAY_S)
+        _note(host, f"the enrolment secret was exchanged; the one before is good for {grace_days} more days")
+    output.facts(_facts(made, as_json), _labels(as_json))
+    output.say("Next: `quorate host enrolment show -o site.enrolment`, and give it to the clients.")
 
 
 def _new() -> EnrolmentSecret:
