@@ -51,7 +51,8 @@ class AdminTls:
     def __init__(self, clock: Clock, on_fault: Callable[[QuorateError], object]) -> None:
         self._clock = clock
         self._on_fault = on_fault
-        self._seen: object = None
+        self.seen: object = None
+        """The `stamp` of what was looked at last, taken before it was."""
         self.identity: TlsIdentity | None = None
         """What is served; None: no TLS."""
         self.fault: QuorateError | None = None
@@ -59,7 +60,7 @@ class AdminTls:
 
     def start(self, settings: Settings) -> None:
         """Before it listens; raises as `check_admin_settings`, but for a certificate that has ended."""
-        self._seen = _seen(settings)
+        self.seen = _seen(settings)
         self.identity = _identity(settings, self._clock.now_s(), is_new=False)
 
     def stamp(self, settings: Settings) -> object:
@@ -69,9 +70,9 @@ class AdminTls:
     def look(self, settings: Settings) -> bool:
         """Whether there is another identity, or none any more, and a listener has to be made anew."""
         seen = _seen(settings)
-        if seen == self._seen:
+        if seen == self.seen:
             return False
-        self._seen = seen
+        self.seen = seen
         before = self.identity
         try:
             self.identity = _identity(settings, self._clock.now_s(), is_new=False)

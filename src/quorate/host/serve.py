@@ -263,7 +263,7 @@ class HostServer:
     async def _watch(self, writer: AnswerWriter, chores: StoreChores, settings: Settings) -> None:
         """Once a second: use what has changed; tell those who have waited too long."""
         assert self._stopping is not None, "run() sets it"  # noqa: S101  (our own mistake only)
-        stamp: Any = self._papers_stamp, self._tls.stamp(settings)
+        stamp: Any = self._papers_stamp, self._tls.seen
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), self._limits.poll_s)
