@@ -22,6 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from quorate.client.discovery.target import Target
+from quorate.client.enrolment import secret_of
 from quorate.client.news import FILE_NAME, News
 from quorate.client.replies import read_answer
 from quorate.client.state import decode_state
@@ -39,6 +40,7 @@ from quorate.core.documents import (
     read_host_request,
     typ_of,
 )
+from quorate.core.enrolment import EnrolmentSecret, check_enrolment
 from quorate.core.ids import ProductKey, b64url
 from quorate.core.lease import LEASE, REFUSAL
 from quorate.core.messages import (
@@ -60,7 +62,7 @@ from quorate.publisher.sealed import unsealed
 from tests.support.clocks import START_S
 from tests.support.documents import World, signing_key
 
-__all__ = ["ARMORED", "DECODERS", "KEY", "KINDS", "WORLD", "Decoder", "main", "one_input", "signed", "takes"]
+__all__ = ["ARMORED", "DECODERS", "KEY", "KINDS", "SECRET", "WORLD", "Decoder", "main", "one_input", "signed", "takes"]
 
 WORLD = World()
 KEY = signing_key(1)  # the publisher's
@@ -74,6 +76,7 @@ KINDS: tuple[DocumentKind[Any], ...] = (
     TRUST,
     EVENT_CHECKPOINT,
 )
+SECRET: Final = EnrolmentSecret.from_entropy(bytes(range(32)))
 ARMORED: Final[tuple[DocumentKind[Any], ...]] = (PRODUCT, HOST_REQUEST, HOST_CERTIFICATE)
 _KEYS = KEY.verify_keys()
 _SHIPPED = TrustState.shipped(WORLD.jwks)
@@ -162,6 +165,8 @@ DECODERS: Final[dict[str, Decoder]] = {
     "published trust": decode_trust,
     "published revocations": decode_revocations,
     "product key": lambda data: ProductKey.parse(_text(data)),
+    "activation request, enrolled": lambda data: check_enrolment(decode_request(data), [SECRET.key]),
+    "enrolment file": secret_of,
     "lease file": decode_state,
     "news file": _news,
     "key file": _key_file,

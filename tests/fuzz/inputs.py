@@ -12,6 +12,7 @@ from quorate.client.state import fresh
 from quorate.core.armor import armored
 from quorate.core.checkpoint import EVENT_CHECKPOINT
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, header_of, sign
+from quorate.core.enrolment import enrolled
 from quorate.core.ids import ProductKey
 from quorate.core.lease import LEASE, REFUSAL
 from quorate.core.messages import HostDescription, ProbeResult, encode
@@ -21,7 +22,7 @@ from quorate.core.succession import TRUST
 from quorate.publisher.sealed import Sealed, sealed
 from scripts.vectors.__main__ import FOLDER
 from tests.client.parties import HERE
-from tests.fuzz.decoders import ARMORED, DECODERS, KEY, KINDS, WORLD, signed
+from tests.fuzz.decoders import ARMORED, DECODERS, KEY, KINDS, SECRET, WORLD, signed
 from tests.support.clocks import START_S, SeededEntropy
 from tests.support.documents import CLIENT_EDITION, HOST_ID
 
@@ -68,6 +69,8 @@ def good_inputs() -> dict[str, bytes]:
         "next keys, followed": claims[TRUST.typ],
         "revocations, taken": claims[REVOCATIONS.typ],
         "address of a host": b"kms.contoso.example:1688",
+        "activation request, enrolled": encode(enrolled(WORLD.request(), SECRET.key)),
+        "enrolment file": b"# of a site\n" + SECRET.text.encode(),
         **{f"{kind.typ} as text": armored(tokens[kind.typ]).encode() for kind in ARMORED},
         **{f"{typ} as token": token.encode() for typ, token in tokens.items()},
         **{f"{typ} by its claims": said for typ, said in claims.items()},

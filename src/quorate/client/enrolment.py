@@ -17,7 +17,7 @@ from quorate.core.enrolment import EnrolmentSecret, enrolled
 from quorate.core.messages import ActivationRequest
 from quorate.errors import EnrolmentSecretInvalidError, FileAccessError, FilePermissionsError, QuorateError
 
-__all__ = ["ClientEnrolment", "secret_from", "secret_in"]
+__all__ = ["ClientEnrolment", "secret_from", "secret_in", "secret_of"]
 
 FILE_BYTES_MAX: Final = 4096  # the secret and a few lines of explanation
 _LOOSE: Final = 0o077
@@ -98,7 +98,7 @@ def secret_from(given: str, typed: bytes | None = None) -> EnrolmentSecret:
         EnrolmentSecretInvalidError, FileAccessError
     """
     if typed is not None:
-        return _of(typed)
+        return secret_of(typed)
     try:
         return EnrolmentSecret.parse(given)
     except EnrolmentSecretInvalidError as fault:
@@ -119,10 +119,15 @@ def secret_in(path: Path) -> EnrolmentSecret:
             data = file.read(FILE_BYTES_MAX + 1)
     except (OSError, ValueError) as fault:  # ValueError: a name with a zero byte
         raise _access(path, fault) from None
-    return _of(data)
+    return secret_of(data)
 
 
-def _of(data: bytes) -> EnrolmentSecret:
+def secret_of(data: bytes) -> EnrolmentSecret:
+    """The secret in a file's bytes.
+
+    Raises:
+        EnrolmentSecretInvalidError
+    """
     if len(data) > FILE_BYTES_MAX:
         raise EnrolmentSecretInvalidError(reason=f"the file has more than {FILE_BYTES_MAX} bytes")
     lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
