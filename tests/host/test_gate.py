@@ -113,7 +113,7 @@ def test_nothing_that_was_sent_is_no_failure(house: House) -> None:
             with pytest.raises(UnauthorizedError):
                 house.gate.admit(nothing, THERE)
     assert house.events == []
-    assert house.gate.admit(house.token("bob"), THERE)
+    house.gate.admit(house.token("bob"), THERE)
 
 
 def test_a_token_that_may_only_read_changes_nothing_and_that_is_on_record(house: House) -> None:
@@ -169,13 +169,13 @@ def test_mistakes_that_lie_apart_or_end_well_lock_nobody(house: House) -> None:
     for _ in range(3):
         for _ in range(FAILURES_MAX - 1):
             house.refused("wrong")
-        assert house.gate.admit(token, THERE)
+        house.gate.admit(token, THERE)
 
 
 def test_the_machine_itself_is_never_locked(house: House) -> None:
     for _ in range(3 * FAILURES_MAX):
         house.refused("wrong", HERE)
-    assert house.gate.admit(LOCAL_TOKEN, HERE)
+    house.gate.admit(LOCAL_TOKEN, HERE)
 
 
 def test_an_ipv6_machine_is_its_network_and_a_mapped_address_is_the_ipv4_one() -> None:
@@ -280,11 +280,11 @@ def test_a_damaged_file_opens_nothing_and_locks_nobody_out_of_the_machine(
     with pytest.raises(MalformedError):
         house.tokens.book()
     house.refused(token)
-    assert house.gate.admit(LOCAL_TOKEN, HERE)
+    house.gate.admit(LOCAL_TOKEN, HERE)
 
 
 def test_a_file_that_others_may_read_is_refused(house: House, tmp_path: Path) -> None:
     token = house.token("bob")
-    assert house.gate.admit(token, THERE)
+    house.gate.admit(token, THERE)
     (tmp_path / "admin.tokens").chmod(0o644)
     house.refused(token)

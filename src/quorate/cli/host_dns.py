@@ -39,6 +39,18 @@ class OpenedPublication:
     will_publish: bool = False
     note: Callable[[str, Sequence[DomainResult]], None] = lambda action, results: None
 
+    def publish(self) -> tuple[DomainResult, ...]:
+        """Publish now, on record."""
+        results = self.publisher.publish()
+        self.note("publish", results)
+        return results
+
+    def withdraw(self) -> tuple[DomainResult, ...]:
+        """Withdraw now, on record."""
+        results = self.publisher.withdraw()
+        self.note("withdraw", results)
+        return results
+
 
 Opener = Callable[[Path | None], AbstractContextManager[OpenedPublication]]
 """Opens the publication of the host in a state folder (None: the usual one) and closes its store in the end."""
@@ -61,9 +73,7 @@ def dns_app(open_publication: Opener) -> typer.Typer:
     @app.command(help="Publish the record in every domain now.\n\nExample: quorate host dns publish")
     def publish(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
         with open_publication(state_dir) as opened:
-            results = opened.publisher.publish()
-            opened.note("publish", results)
-            _show_results(results, Output(as_json))
+            _show_results(opened.publish(), Output(as_json))
 
     @app.command(
         help="Take this host's record away in every domain; other hosts' records stay.\n\n"
@@ -71,8 +81,7 @@ def dns_app(open_publication: Opener) -> typer.Typer:
     )
     def withdraw(state_dir: StateDir = None, as_json: JsonFlag = False) -> None:
         with open_publication(state_dir) as opened:
-            results = opened.publisher.withdraw()
-            opened.note("withdraw", results)
+            results = opened.withdraw()
             _show_results(results, Output(as_json))
             if not results:
                 Output(as_json).say("nothing was published, and there is nothing to withdraw")
