@@ -14,6 +14,7 @@ from quorate.core.events import (
     AnswerReceived,
     ClientEvent,
     CmidForked,
+    CountFalling,
     EventDamaged,
     ExportChanged,
     HostEvent,
@@ -80,6 +81,23 @@ def handled(**changes: object) -> RequestHandled:
         expires_in_min=0,
         edition=CLIENT_EDITION,
         address="192.0.2.7",
+    )
+    return msgspec.structs.replace(event, **changes)
+
+
+def falling(**changes: object) -> CountFalling:
+    event = CountFalling(
+        time_s=START_S,
+        code="COUNT_WILL_FALL",
+        group="acme",
+        machine_classes=("client", "ephemeral"),
+        threshold=25,
+        count=25,
+        falls_on="2027-02-10",
+        falls_in_days=19,
+        lapsing=2,
+        lowest=23,
+        message="m",
     )
     return msgspec.structs.replace(event, **changes)
 
@@ -198,6 +216,7 @@ def test_an_event_survives_being_written_down_with_its_id() -> None:
         PapersNeedAttention(time_s=1, message="m"),
         forked(),
         SourceLimited(time_s=1, address="192.0.2.7", new_cmids=1001),
+        falling(),
         administered(),
         AdministrationLocked(time_s=1, code="LOCKED_OUT", source="192.0.2.7", failures=10, locked_s=900),
         ExportChanged(time_s=1, code="EVENT_EXPORT_FAILED", target="journald", message="m"),

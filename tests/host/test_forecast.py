@@ -122,7 +122,7 @@ def test_people_read_words_and_scripts_a_stable_object(tmp_path: Path) -> None:
     }  # fmt: skip
     assert set(said_json["thresholds"][0]) == {
         "group", "class", "counted", "threshold", "window_s", "silent_after_s", "count", "is_met", "prompt", "late",
-        "silent", "confidence", "if_silent_stay_silent", "what_if",
+        "silent", "confidence", "if_silent_stay_silent", "what_if", "soft_minimum", "soft_lasts_s",
     }  # fmt: skip
     assert set(said_json["thresholds"][0]["what_if"]) == {
         "count", "falls_on", "falls_in_days", "lowest", "short", "lapses"

@@ -77,6 +77,22 @@ def test_a_host_whose_disk_stays_full_is_asked_less_often_and_not_twice_a_minute
     assert len({each.who for each in whole.of("COUNT_INSUFFICIENT", 0, well_s) + whole.of("ACTIVATED", 0, well_s)}) == 7
 
 
+def test_a_clock_that_ran_fast_for_weeks_and_is_set_right_may_cost_the_clock_tolerance() -> None:
+    """Found by the swarm, seed 2001: the next attempt was due four hours later by the new time, which broke no rule."""
+    cut_off = Happening(6 * HOUR_S, What.NETWORK_DOWN, "office", for_s=33 * DAY_S - 6 * HOUR_S)
+    scenario = dataclasses.replace(
+        seven(cut_off),
+        length_s=43 * DAY_S,
+        faults_end_s=33 * DAY_S,
+        hosts=(HostPlan("kms1", "kms1", activation_interval_min=30),),
+        populations=(Population("office", Kind.PC, 7, drift_ppm=5000), Population("others", Kind.PC, 5)),
+    )
+    found = played(scenario)
+    activated = [each.at_s - scenario.start_s for each in found.of("licensed", 33 * DAY_S, 34 * DAY_S)]
+    assert max(activated) > 33 * DAY_S + 2 * HOUR_S, "it did cost something"
+    assert found.result.violations == ()
+
+
 def test_processes_that_die_while_they_write_lose_nothing() -> None:
     deaths = [Happening(n * HOUR_S, What.CRASH, machines=2) for n in range(1, 200)]
     found = played(seven(*deaths))

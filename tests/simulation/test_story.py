@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
+from quorate.core.trust import utc_text
 from tests.simulation.playing import Played, story
 
 LEFT_S = 14 * DAY_S
@@ -55,6 +56,21 @@ def test_s20_within_30_days_both_cmids_are_gone_and_the_count_is_23(tale: Played
     assert drop_s(tale) == hour_s
     assert tale.sample(hour_s - HOUR_S)[1] > 23
     assert hour_s <= LEFT_S + 30 * DAY_S
+
+
+def test_the_drop_is_announced_weeks_ahead_then_told_then_told_to_be_over(tale: Played) -> None:
+    start_s = tale.result.scenario.start_s
+    told = [each for each in tale.result.recording.milestones if each.kind == "forecast"]
+    ahead, fallen, over = told
+    assert LEFT_S < ahead.at_s - start_s <= drop_s(tale) - 14 * DAY_S
+    assert (
+        f"fall below the threshold of 25 for clients and ephemerals on {utc_text(start_s + drop_s(tale))[:10]}"
+        in ahead.text
+    )
+    assert drop_s(tale) <= fallen.at_s - start_s <= drop_s(tale) + DAY_S
+    assert "has fallen to 23" in fallen.text
+    assert BACK_S <= over.at_s - start_s <= BACK_S + DAY_S
+    assert "no longer falls" in over.text
 
 
 def test_s21_from_then_on_nobody_is_activated_or_renewed(tale: Played) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "AdministrationLocked",
     "AnswerReceived",
     "CmidForked",
+    "CountFalling",
     "EventDamaged",
     "ExportChanged",
     "HostEvent",
@@ -48,6 +49,7 @@ EVENT_TITLES = {
     12311: "host papers need attention",
     12312: "one CMID, two machines or a rolled-back one",
     12313: "a source brings too many new CMIDs",
+    12314: "a count will fall below its threshold",
     12315: "administration",
     12316: "administration locked for a source",
     12317: "handing on the event log",
@@ -179,6 +181,26 @@ class SettingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: str
 
 
+class CountFalling(_Base, frozen=True, kw_only=True, tag=12314):
+    """On the host: a count will fall below its threshold if the silent machines stay silent (`code` COUNT_WILL_FALL),
+    the day of that has moved by more than two days, the count has fallen (COUNT_INSUFFICIENT), or all is well (null).
+
+    `falls_on`: the day (UTC) at whose end the count is too small; `lapsing`: how many records lapse until then;
+    `lowest`: the count after sixty days.
+    """
+
+    group: str
+    machine_classes: tuple[str, ...]
+    threshold: int
+    count: int
+    falls_on: str | None
+    falls_in_days: int | None
+    lapsing: int
+    lowest: int
+    message: str
+    hint: str = ""
+
+
 class AdministrationChanged(_Base, frozen=True, kw_only=True, tag=12315):
     """On the host: somebody changed something, or was refused and `code` says why. `actor` is the name of a token, the
     name of this machine's user where `source` is `local`, or `unknown`; `source` is an address otherwise. Nothing
@@ -222,6 +244,7 @@ HostEvent = (
     | PapersNeedAttention
     | CmidForked
     | SourceLimited
+    | CountFalling
     | ExportChanged
     | EventDamaged
     | AdministrationChanged
@@ -286,6 +309,9 @@ def info_text(event: HostEvent | ClientEvent) -> str:
             fields = (result,)
         case CmidForked():
             fields = (result, event.cmid, event.machine, event.address, event.known_machine, event.known_address)
+        case CountFalling():
+            classes = " ".join(event.machine_classes)
+            fields = (result, event.threshold, event.count, event.group, classes, event.falls_on or "")
         case SourceLimited():
             fields = (result, event.address, event.new_cmids)
         case AdministrationChanged():

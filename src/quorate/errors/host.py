@@ -38,6 +38,43 @@ class CountBelowThresholdError(QuorateError):
         super().__init__(count=count, threshold=threshold, until=until, missing=machines)
 
 
+class CountWillFallError(QuorateError):
+    """A warning: machines have gone silent, and when their records lapse the count is too small. Event 12314."""
+
+    code = "COUNT_WILL_FALL"
+    template = (
+        "{group}: the count of {count} will fall below the threshold of {threshold} for {machines} on {day}, in "
+        "{days}: the records of {lapsing} not heard for long lapse until then"
+    )
+    hint_template = (
+        "Switch the silent machines on, or add as many as will be short ({missing}), before that day; `quorate host "
+        "forecast` lists the silent ones."
+    )
+
+    def __init__(
+        self,
+        *,
+        group: str,
+        machines: str,
+        count: int,
+        threshold: int,
+        day: str,
+        days: int,
+        lapsing: int,
+        short: int,
+    ) -> None:
+        super().__init__(
+            group=group,
+            machines=machines,
+            count=count,
+            threshold=threshold,
+            day=day,
+            days="1 day" if days == 1 else f"{days} days",
+            lapsing="1 machine" if lapsing == 1 else f"{lapsing} machines",
+            missing="1 machine" if short == 1 else f"{short} machines",
+        )
+
+
 class HostNotActivatedError(RefusedError):
     code = "HOST_NOT_ACTIVATED"
     hresult = 0xC004F041

@@ -15,7 +15,6 @@ from typing import Any
 from quorate import __version__
 from quorate.clock import Clock, Entropy
 from quorate.core.count import is_in_window
-from quorate.core.documents import ProductFile
 from quorate.core.events import HostEvent
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.core.trust import Anchor
@@ -24,8 +23,9 @@ from quorate.host.audit import Actor
 from quorate.host.config import Settings, StatePaths
 from quorate.host.configuration import Configuration
 from quorate.host.configuring import Configuring
+from quorate.host.falling import counts_of
 from quorate.host.files import make_folder
-from quorate.host.forecast import DAYS, SILENT_ROWS, CountOf, Forecast, ForecastWatch, forecast
+from quorate.host.forecast import DAYS, SILENT_ROWS, Forecast, ForecastWatch, forecast
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.metrics import GroupCount
 from quorate.host.paperwork import Paperwork
@@ -226,7 +226,7 @@ class Administration(Configuring, Paperwork, TokenDesk):
         """By product group and class: the count toward that class's threshold, as an answer would show it."""
         at_s = self._clock.now_s() if now_s is None else now_s
         shown: dict[str, dict[str, ClassCount]] = {}
-        for each in _counts_of((credentials or self.keyring.credentials()).products):
+        for each in counts_of((credentials or self.keyring.credentials()).products):
             shown.setdefault(each.group, {})[each.machine_class.value] = ClassCount(
                 current=self._store.count(each.group, each.threshold, at_s, each.window_s),
                 threshold=each.threshold.minimum,
@@ -246,7 +246,7 @@ class Administration(Configuring, Paperwork, TokenDesk):
 
     def forecast(self, days: int = DAYS, retire: int = 0, add: int = 0, *, silent_rows: int = SILENT_ROWS) -> Forecast:
         """When the count falls below which threshold if the silent machines stay silent; raises as `forecast`."""
-        counts, interval_s = _counts_of(self.keyring.credentials().products), self.settings().renewal_interval_min * 60
+        counts, interval_s = counts_of(self.keyring.credentials().products), self.settings().renewal_interval_min * 60
         now_s = self._clock.now_s()
         return forecast(self._store.reports, counts, interval_s, now_s, days, retire, add, silent_rows=silent_rows)
 
@@ -304,23 +304,6 @@ class Administration(Configuring, Paperwork, TokenDesk):
 
     def _windows_s(self) -> dict[str, int]:
         return {product.group: product.policy.count_window_s for product in self.keyring.credentials().products}
-
-
-def _counts_of(products: tuple[ProductFile, ...]) -> list[CountOf]:
-    """One count for each group and class that has an edition; of several products' thresholds the highest."""
-    found: dict[tuple[str, MachineClass], CountOf] = {}
-    for product in products:
-        for machine_class in sorted({edition.machine_class for edition in product.editions}):
-            threshold = product.policy.thresholds.of(machine_class)
-            known = found.get((product.group, machine_class))
-            if known is None or known.threshold.minimum < threshold.minimum:
-                found[product.group, machine_class] = CountOf(
-                    group=product.group,
-                    machine_class=machine_class,
-                    threshold=threshold,
-                    window_s=product.policy.count_window_s,
-                )
-    return list(found.values())
 
 
 def _joined(between: str, *words: str | None) -> str | None:

@@ -1,6 +1,6 @@
 """When the store is swept: lapsed CMID records go (S18, S19) and old events are trimmed, a short step at a time.
 
-Every hour the event log gets a signed checkpoint.
+Every hour the event log gets a signed checkpoint; every day somebody looks whether a count is going to fall.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from quorate.core.documents import ProductFile
 from quorate.core.policy import DAY_S
 from quorate.host.config import Settings
 from quorate.host.credentials import Credentials
+from quorate.host.falling import FallingWatch, Start, on_a_thread
 from quorate.host.store.batch import Key
 from quorate.host.store.checkpoints import seal
 from quorate.host.store.housekeeping import Retention, sweep_step, trim_events_step
@@ -35,13 +36,20 @@ class _Terms:
 
 
 class StoreChores:
-    """Walks the records every few minutes. `adopt` from any thread, `step` from the writer's only."""
+    """Walks the records every few minutes. `adopt` from any thread, `step` from the writer's only.
 
-    def __init__(self, store: Store, clock: Clock, credentials: Credentials, settings: Settings) -> None:
+    Args:
+        start: as `FallingWatch`.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, credentials: Credentials, settings: Settings, start: Start = on_a_thread
+    ) -> None:
         self._store = store
         self._clock = clock
         self._signer = CheckpointSigner(credentials.host_id, credentials.signing_key)
         self._log = structlog.get_logger("quorate.host.chores")
+        self.falling = FallingWatch(store, clock, start)
         self._cursor: Key | None = None
         self._is_trimming = self._is_sweeping = False
         self._due_s = self._seal_due_s = clock.monotonic_s()
@@ -49,6 +57,7 @@ class StoreChores:
 
     def adopt(self, products: tuple[ProductFile, ...], settings: Settings) -> None:
         """Use these from the next step on."""
+        self.falling.adopt(products, settings)
         windows_s: dict[str, int] = {}
         for product in products:
             known_s = windows_s.get(product.group, 0)
@@ -64,8 +73,9 @@ class StoreChores:
             StoreUnavailableError: the walk goes on from here the next time.
         """
         if not self._is_sweeping and not self._is_trimming:
+            self.falling.step()
             if self._clock.monotonic_s() >= self._seal_due_s:
-                self.finish()
+                self._seal()
                 self._seal_due_s = self._clock.monotonic_s() + SEAL_EVERY_S
             if self._clock.monotonic_s() < self._due_s:
                 return False
@@ -81,11 +91,17 @@ class StoreChores:
         return self._is_sweeping or self._is_trimming
 
     def finish(self) -> None:
-        """A signed checkpoint of the event log where something came since the last one: each hour, and as the last act.
+        """The last act: a signed checkpoint of the event log where something came since the last one.
 
         Raises:
             StoreUnavailableError: no checkpoint was made.
         """
+        try:
+            self.falling.end()
+        finally:
+            self._seal()
+
+    def _seal(self) -> None:
         sealed = seal(self._store.database, self._signer, self._clock.now_s())
         if sealed is not None and (sealed.cut_from is not None or sealed.token is None):
             self._log.error("event_log_broken", cut_from=sealed.cut_from, hint="quorate host events verify")

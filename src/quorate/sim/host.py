@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from quorate.core.decision import Decided
-from quorate.core.events import HostEvent
+from quorate.core.events import CountFalling, HostEvent
 from quorate.core.messages import ActivationRequest
 from quorate.errors import StoreUnavailableError
 from quorate.host.chores import StoreChores
@@ -120,6 +121,10 @@ class Shelf:
             store.close()
 
 
+def _at_once(work: Callable[[], None]) -> None:
+    work()
+
+
 class _Silent:
     """Metrics that nobody reads."""
 
@@ -137,6 +142,7 @@ class SimHost:
         shelf: Shelf,
         timeline: Timeline,
         answered: Answered,
+        announced: Callable[[SimHost, CountFalling], None],
     ) -> None:
         self.plan = plan
         self.address = f"{plan.name}-1"
@@ -146,6 +152,7 @@ class SimHost:
         self._shelf = shelf
         self._timeline = timeline
         self._answered = answered
+        self._announced = partial(announced, self)
         self._inbox: list[Message] = []
         self._dies: str | None = None
         self._moves = 1
@@ -219,7 +226,8 @@ class SimHost:
             renewal_interval_min=self.plan.renewal_interval_min,
             event_days=EVENT_DAYS,
         )
-        chores = StoreChores(store, self.clock, self._credentials, settings)
+        chores = StoreChores(store, self.clock, self._credentials, settings, _at_once)
+        chores.falling.on_news = self._announced
         self._writer = AnswerWriter(store, self.clock, Limits(), chores, _Silent())
         self._service = ActivationService(store, self._writer, self.clock, Limits(), self._credentials, settings)
 

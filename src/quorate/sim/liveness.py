@@ -8,6 +8,7 @@ machine has asked by then. What a fault may still owe after its end is added: an
 
 from __future__ import annotations
 
+from quorate.core.lease import Intervals
 from quorate.core.lifecycle import JITTER, RETRY_AFTER_MAX_S
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import MINUTE_S, MachineClass
@@ -121,7 +122,13 @@ class Liveness:
 def bound_s(scenario: Scenario) -> int:
     """Within which time a machine that can ask, and would be activated, is Licensed; samples are an hour apart."""
     kinds = {happening.what for happening in scenario.happenings}
-    interval_s = max(plan.activation_interval_min for plan in scenario.hosts) * MINUTE_S
+    told_min = [plan.activation_interval_min for plan in scenario.hosts]
+    interval_s = max(*told_min, Intervals().activation_min) * MINUTE_S  # the last: of who has never heard a host
     owed_s = round(RETRY_AFTER_MAX_S * (1 + JITTER)) if What.IMPOSTOR in kinds else 0
-    owed_s += scenario.policy.clock_tolerance_s if What.CLOCK_STEP in kinds else 0
+    owed_s += scenario.policy.clock_tolerance_s if What.CLOCK_STEP in kinds or _drifts(scenario) else 0
     return interval_s + owed_s + SLACK_S + scenario.sample_s + 2 * scenario.tick_s
+
+
+def _drifts(scenario: Scenario) -> bool:
+    """Clocks that run wrong are set right when faults end: what was due by the old time is late by the new one."""
+    return any(population.drift_ppm for population in scenario.populations)

@@ -16,7 +16,7 @@ from typing import TextIO
 from msgspec import UNSET
 
 from quorate.client.standing import Standing
-from quorate.core.events import AnswerReceived, RequestSent
+from quorate.core.events import AnswerReceived, CountFalling, RequestSent
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import MachineClass
@@ -80,6 +80,7 @@ class World:
                 self.shelf,
                 timeline,
                 self._answered,
+                self._announced,
             )
             for plan in scenario.hosts
         ]
@@ -139,6 +140,9 @@ class World:
         self.recording.answered(now_s, request.machine, code, said.count)
         if code in ("ACTIVATED", "COUNT_INSUFFICIENT"):
             self._mark_threshold(host, request, said)
+
+    def _announced(self, host: SimHost, event: CountFalling) -> None:
+        self.recording.milestone(self.timeline.now_s, "forecast", f"{host.plan.name}, event 12314: {event.message}")
 
     def arrived(self, machine: SimMachine) -> None:
         """A machine is there from now on."""
