@@ -25,7 +25,7 @@ from quorate.client.transport import Transport
 from quorate.clock import Clock, Entropy
 from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
-from quorate.core.messages import ActivationRequest, Answer
+from quorate.core.messages import ActivationRequest, Answer, LicenseStatus
 from quorate.core.trust import Anchor, Question, accept_answer, refusal_error, soft_until
 from quorate.errors import (
     CmidSupersededError,
@@ -125,7 +125,8 @@ class Driver:
         """Ask, whenever it is due. Why it did not go well, or None.
 
         While another process asks, its result is waited for and taken as this one's. Where nothing can be written the
-        host is asked all the same: a lease it gives is used in memory, and the result is `FileAccessError`.
+        result is `FileAccessError`: a machine that is licensed asks nobody then, as the lease on its disk would be
+        superseded by one that is lost; another one asks all the same, and uses in memory the lease it is given.
 
         Raises:
             StateInUseError: another process holds the record for longer than an attempt takes.
@@ -196,8 +197,10 @@ class Driver:
         unwritable = self._keep(standing, unwritable)
         learnt = self._learnt()
         try:
-            if unwritable is not None and may_postpone and standing.lease is not None:
-                raise unwritable  # a new lease would be lost with this process, and the one on disk be superseded
+            if unwritable is not None and standing.lease is not None:
+                is_licensed = standing.life_at(now_s, self._anchor.product.policy).status is LicenseStatus.LICENSED
+                if may_postpone or is_licensed:
+                    raise unwritable  # a new lease would be lost with this process, and the one on disk be superseded
             standing, refusal = yield from self._ask_all(standing, now_s)
         except QuorateError as error:
             standing = self._judged_anew(standing, now_s, learnt)

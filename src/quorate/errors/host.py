@@ -173,7 +173,9 @@ class StoreUnavailableError(RefusedError):
     code = "STORE_UNAVAILABLE"
     http_status = 503
     template = "this KMS host cannot write its records: {reason}; retry in {retry_after_s} s"
-    hint_template = "On the host: free disk space, or end what locks {path}. The host recovers by itself."
+    hint_template = (
+        "On the host: free disk space, make it writable, or end what locks {path}. The host recovers by itself."
+    )
 
 
 class HostStoppingError(RefusedError):

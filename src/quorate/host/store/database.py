@@ -192,6 +192,8 @@ class Database:
             reason = None if code is None else _REASONS.get(code & 0xFF)  # the upper bits only refine
             if reason is None:
                 raise
+            if code is not None and code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
+                reason = _trouble_in(self.path.parent) or reason
             raise self._unavailable(reason) from fault
 
     def _unavailable(self, reason: str) -> StoreUnavailableError:
@@ -244,3 +246,16 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _trouble_in(folder: Path) -> str | None:
+    """Why SQLite could not make its files beside the database, which it does not say itself; None: the folder is fine."""
+    try:
+        found = os.statvfs(folder)
+        if found.f_flag & os.ST_RDONLY:
+            return "the disk is read-only"
+        if found.f_bavail == 0:
+            return "the disk is full"
+        return None if os.access(folder, os.W_OK | os.X_OK) else "its folder may not be written by this user"
+    except OSError as fault:
+        return (fault.strerror or type(fault).__name__).lower()
