@@ -249,7 +249,7 @@ def _migrate(connection: Connection) -> None:
 
 
 def _trouble_in(folder: Path) -> str | None:
-    """Why SQLite could not make its files beside the database, which it does not say itself; None: the folder is fine."""
+    """Why SQLite could not make its files beside the database, as it does not say itself; None: the folder is well."""
     try:
         found = os.statvfs(folder)
         if found.f_flag & os.ST_RDONLY:
