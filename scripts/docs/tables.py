@@ -132,10 +132,13 @@ def _sample(kind: Any) -> Any:
         "actor": "alice",
         "source": "10.0.0.7",
         "action": "settings",
+        "group": "acme-cad",
+        "falls_on": "2027-02-10",
     }
+    lists = {"machine_classes": ("client", "ephemeral")}
     numbers = {"threshold": 25, "count": 26, "activation_interval_min": 120, "renewal_interval_min": 10080}
     given = {
-        each.name: texts.get(each.name, numbers.get(each.name, samples.get(each.type)))
+        each.name: {**texts, **numbers, **lists}.get(each.name, samples.get(each.type))
         for each in msgspec.structs.fields(kind)
         if each.required
     }
