@@ -29,8 +29,8 @@ def rows(number: int) -> list[Row]:
     written = [b'{"event_id":12291,"time_s":%d,"code":"X","hresult":0,"message":"no"}' % i for i in range(number)]
     links = follow(begin(LOG), written)
     return [
-        Row(link.number, i, 12291, b"X", None, data, link.digest, link.upto_bytes)
-        for i, (link, data) in enumerate(zip(links, written, strict=True))
+        Row(at, i, 12291, b"X", None, data, digest, upto_bytes)
+        for i, ((at, digest, upto_bytes), data) in enumerate(zip(links, written, strict=True))
     ]
 
 
@@ -56,6 +56,15 @@ def test_the_rule_is_the_one_of_the_specification() -> None:
     expected = hashlib.sha256(start + struct.pack(">QQ", 1, upto) + b"{}").digest()
     assert begin(LOG).then(b"{}") == Link(1, expected, upto)
     assert EVENT_OVERHEAD == 96
+
+
+@given(st.lists(st.binary(max_size=200), max_size=20))
+def test_many_at_once_are_chained_as_one_by_one(written: list[bytes]) -> None:
+    one_by_one, head = [], begin(LOG)
+    for data in written:
+        head = head.then(data)
+        one_by_one.append(head)
+    assert follow(begin(LOG), written) == one_by_one
 
 
 @given(st.integers(0, 30))

@@ -40,8 +40,8 @@ class EventWriter:
         self._insert.run(
             connection,
             [
-                (place.number, *_columns(event), data, place.digest, place.upto_bytes)
-                for event, data, place in zip(happened, written, places, strict=True)
+                (number, *_columns(event), data, digest, upto_bytes)
+                for event, data, (number, digest, upto_bytes) in zip(happened, written, places, strict=True)
             ],
         )
 
