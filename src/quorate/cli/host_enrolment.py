@@ -127,6 +127,7 @@ def _given(path: Path | None) -> EnrolmentSecret | None:
 
 def _note(host: Administration, message: str) -> None:
     host.record(PapersChanged(time_s=host.now_s(), message=message))
+    host.note(None, "enrolment", message)
 
 
 def _facts(made: Enrolment, as_json: bool) -> dict[str, Any]:
