@@ -213,8 +213,8 @@ def test_status_and_the_event_log_tell_it_without_the_secret(tmp_path: Path, hos
     path = switched_on(host, tmp_path)
     status = quorate("host", "status", state_dir=host.state_dir)
     assert "required, with the secret of" in status.stdout
-    events = quorate("host", "events", "--id", "12310", "--json", state_dir=host.state_dir)
-    assert "only clients that prove its enrolment secret" in events.stdout
+    events = quorate("host", "events", "--id", "12315", "--json", state_dir=host.state_dir)
+    assert "only clients that know the enrolment secret are served" in events.stdout
     secret = path.read_text().splitlines()[1]
     assert secret[6:11] not in status.stdout + events.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,11 @@ from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.client.enrolment import secret_in
 from quorate.clock import SystemEntropy
 from quorate.core.enrolment import ENTROPY_BYTES, EnrolmentSecret
-from quorate.core.events import PapersChanged
 from quorate.core.policy import DAY_S
 from quorate.core.trust import utc_text
 from quorate.errors import EnrolmentMissingError, FileAccessError, OutputExistsError
 from quorate.host.administration import Administration
+from quorate.host.audit import Change
 from quorate.host.enrolment import GRACE_DAYS, GRACE_DAYS_MAX, Enrolment
 
 __all__ = ["app"]
@@ -52,9 +53,8 @@ app = typer.Typer(
 def on(secret_file: _Secret = None, folder: StateDir = None, as_json: JsonFlag = False) -> None:
     """Serve enrolled clients only, from now on. The secret is the one that is there, else a new one."""
     output, given = Output(as_json), _given(secret_file)
-    with open_host(folder) as host:
+    with open_host(folder) as host, _changing(host, "only clients that know the enrolment secret are served"):
         made = host.keyring.enrolment.require(given or _new(), host.now_s(), is_given=given is not None)
-        _note(host, "from now on this host serves only clients that prove its enrolment secret")
     output.facts(_facts(made, as_json), _labels(as_json))
     output.say(
         "Clients without the secret are refused (ENROLMENT_REQUIRED) within a second from now. Next: `quorate host "
@@ -66,9 +66,8 @@ def on(secret_file: _Secret = None, folder: StateDir = None, as_json: JsonFlag =
 def off(folder: StateDir = None, as_json: JsonFlag = False) -> None:
     """Serve every client again. The secret stays, for the next time."""
     output = Output(as_json)
-    with open_host(folder) as host:
+    with open_host(folder) as host, _changing(host, "clients without the enrolment secret are served too"):
         made = host.keyring.enrolment.release()
-        _note(host, "from now on this host serves clients without an enrolment secret too")
     output.facts(_facts(made, as_json), _labels(as_json))
 
 
@@ -110,9 +109,9 @@ def rotate(
 ) -> None:
     """Exchange the secret for a new one. Clients with the one until now are served for a while."""
     output, given = Output(as_json), _given(secret_file)
-    with open_host(folder) as host:
+    what = f"enrolment secret exchanged; the one before is good for {grace_days} more days"
+    with open_host(folder) as host, _changing(host, what):
         made = host.keyring.enrolment.rotate(given or _new(), host.now_s(), grace_days * DAY_S)
-        _note(host, f"the enrolment secret was exchanged; the one before is good for {grace_days} more days")
     output.facts(_facts(made, as_json), _labels(as_json))
     output.say("Next: `quorate host enrolment show -o site.enrolment`, and give it to the clients.")
 
@@ -125,9 +124,8 @@ def _given(path: Path | None) -> EnrolmentSecret | None:
     return None if path is None else secret_in(path)
 
 
-def _note(host: Administration, message: str) -> None:
-    host.record(PapersChanged(time_s=host.now_s(), message=message))
-    host.note(None, "enrolment", message)
+def _changing(host: Administration, what: str) -> AbstractContextManager[Change]:
+    return host.changing(None, "enrolment", what)
 
 
 def _facts(made: Enrolment, as_json: bool) -> dict[str, Any]:

@@ -251,7 +251,7 @@ class ActivationService:
         if self._unanswered_event_at_s is not None and at_s - self._unanswered_event_at_s < UNANSWERED_EVENT_EVERY_S:
             return
         self._unanswered_event_at_s = at_s
-        self._log.warning("cannot_answer", code=fault.code, message=fault.message, machine=request.machine)
+        self._log.warning("not_answered", code=fault.code, message=fault.message, machine=request.machine)
         self._writer.record(
             RequestHandled(
                 time_s=now_s,
