@@ -51,10 +51,17 @@ def digest_of(before: bytes, number: int, upto_bytes: int, data: bytes) -> bytes
     return hashlib.sha256(b"".join((before, _PLACE.pack(number, upto_bytes), data))).digest()
 
 
-def follow(head: Link, written: Iterable[bytes]) -> list[Link]:
-    """The places of these events, in order, after `head`."""
-    links = []
+def follow(head: Link, written: Iterable[bytes]) -> list[tuple[int, bytes, int]]:
+    """The places of these events, in order, after `head`: what `Link.then` says, each as a plain tuple.
+
+    Every answer pays for this (0.7 µs of the 20 that its row costs), so it is written out.
+    """
+    number, digest, upto_bytes = head
+    sha256, pack = hashlib.sha256, _PLACE.pack
+    places = []
     for data in written:
-        head = head.then(data)
-        links.append(head)
-    return links
+        number += 1
+        upto_bytes += len(data) + EVENT_OVERHEAD
+        digest = sha256(digest + pack(number, upto_bytes) + data).digest()
+        places.append((number, digest, upto_bytes))
+    return places
