@@ -13,11 +13,13 @@ from quorate.core.lease import Lease
 from quorate.core.messages import ActivationRequest, encode
 from quorate.core.policy import DAY_S
 from quorate.errors import EnrolmentMissingError, FilePermissionsError, MalformedError
+from quorate.host.backup import back_up
 from quorate.host.config import StatePaths
 from quorate.host.enrolment import EnrolmentFile
+from quorate.host.restore import restore
 from quorate.host.store.store import Store
 from tests.client.test_soft import two
-from tests.support.clocks import ManualClock
+from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.hosting import Hosted, hosting, make_host, running
 
 SECRET, NEWER, NEWEST = (EnrolmentSecret.from_entropy(bytes([n]) * 32) for n in (1, 2, 3))
@@ -204,3 +206,16 @@ def test_the_secret_is_in_no_status_event_page_or_repr(tmp_path: Path) -> None:
             "since_s": host.clock.now_s(),
             "previous_until_s": None,
         }
+
+
+def test_a_backup_brings_the_secret_back_for_its_owner_alone(tmp_path: Path) -> None:
+    world, clock = two(), ManualClock()
+    make_host(tmp_path / "host", world, clock)
+    EnrolmentFile(StatePaths(tmp_path / "host")).require(SECRET, 1, is_given=True)
+    back_up(StatePaths(tmp_path / "host"), tmp_path / "kms.backup", clock, SeededEntropy())
+    again = StatePaths(tmp_path / "again")
+    restore(tmp_path / "kms.backup", again, clock, SeededEntropy())
+    known = EnrolmentFile(again).read()
+    assert known is not None
+    assert (known.secret, known.is_required) == (SECRET, True)
+    assert again.enrolment.stat().st_mode & 0o777 == 0o600
