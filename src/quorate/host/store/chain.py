@@ -16,7 +16,7 @@ from quorate.core.events import HostEvent
 from quorate.core.messages import encode
 from quorate.host.store.batch import cmid_bytes
 from quorate.host.store.schema import event_log, events
-from quorate.host.store.statements import Compiled
+from quorate.host.store.statements import Compiled, cursor_of
 
 __all__ = ["EventWriter", "head_of", "log_of"]
 
@@ -52,7 +52,7 @@ def head_of(connection: Connection) -> Link:
     A row that somebody's hand has spoiled must not stop a host: what follows it is chained to what can be used of it,
     and `verify` names it.
     """
-    row = connection.exec_driver_sql(_HEAD, (_NUMBERS_MAX,)).first()
+    row = cursor_of(connection).execute(_HEAD, (_NUMBERS_MAX,)).fetchone()
     if row is None:
         return begin(log_of(connection))
     number, digest, upto_bytes = row

@@ -38,6 +38,9 @@ WAL_PAGES: Final = 4000  # 16 MB before a checkpoint: the best worst case at a m
 READERS_MAX: Final = 8
 CACHE_KIB: Final = 8192  # more made no difference at a million records
 
+WRITE: Final = "BEGIN IMMEDIATE"
+READ: Final = "BEGIN"
+
 _MAGIC: Final = b"SQLite format 3\0"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -72,8 +75,8 @@ class Database:
     def __init__(self, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S, *, is_durable: bool = True) -> None:
         self.path = path
         pragmas = _WRITER_PRAGMAS if is_durable else (*_WRITER_PRAGMAS, "PRAGMA synchronous=OFF")
-        self._writer = _engine(path, "BEGIN IMMEDIATE", pragmas, 1, busy_timeout_s)
-        self._reader = _engine(path, "BEGIN", ("PRAGMA query_only=ON",), READERS_MAX, busy_timeout_s)
+        self._writer = _engine(path, WRITE, pragmas, 1, busy_timeout_s)
+        self._reader = _engine(path, READ, ("PRAGMA query_only=ON",), READERS_MAX, busy_timeout_s)
 
     @classmethod
     def create(cls, path: Path, *, is_durable: bool = True) -> Database:
@@ -156,7 +159,7 @@ class Database:
             try:
                 with connection.begin():
                     yield connection
-            except DBAPIError:
+            except (DBAPIError, sqlite3.Error):
                 # A connection that was opened on a read-only or vanished file stays so: the next call opens anew.
                 connection.invalidate()
                 raise
@@ -170,8 +173,9 @@ class Database:
         """
         with self._failures(), self._reader.connect() as connection:
             try:
+                connection.begin()  # ended by closing it
                 yield connection
-            except DBAPIError:
+            except (DBAPIError, sqlite3.Error):
                 connection.invalidate()
                 raise
 
@@ -187,8 +191,8 @@ class Database:
             yield
         except PoolTimeoutError as fault:
             raise self._unavailable("all connections are in use") from fault
-        except DBAPIError as fault:
-            code = getattr(fault.orig, "sqlite_errorcode", None)
+        except (DBAPIError, sqlite3.Error) as fault:
+            code = getattr(fault.orig if isinstance(fault, DBAPIError) else fault, "sqlite_errorcode", None)
             reason = None if code is None else _REASONS.get(code & 0xFF)  # the upper bits only refine
             if reason is None:
                 raise
@@ -206,6 +210,7 @@ def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int, bu
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=busy_timeout_s,
+        pool_reset_on_return="rollback" if begin == READ else None,  # a writer has ended its transaction by itself
         connect_args={"timeout": busy_timeout_s, "check_same_thread": False, "cached_statements": 512},
     )
 
@@ -219,7 +224,7 @@ def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int, bu
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        connection.connection.cursor().execute(begin)
 
     return engine
 
