@@ -33,6 +33,7 @@ from quorate.client.leasefile import LeaseFile
 from quorate.client.standing import Status
 from quorate.client.state import ClientState
 from quorate.client.transport import Transport, TransportSettings
+from quorate.client.watch import ON_THE_WAY, NetworkWatch
 from quorate.clock import Clock, Entropy, SystemClock, SystemEntropy
 from quorate.core.documents import ProductFile
 from quorate.core.enrolment import EnrolmentSecret
@@ -108,7 +109,13 @@ class Client:
             network=self._network,
             enrolment=self._enrolment,
         )
-        self._agent = Agent(self.renew_if_due, self._clock)
+        self._agent = Agent(
+            self.renew_if_due,
+            self._clock,
+            again=self._attempt_at_start,
+            found_nobody=self._found_nobody,
+            watch=NetworkWatch(self._clock, self._entropy),
+        )
         self._background: tuple[threading.Thread, threading.Event] | None = None
 
     @property
@@ -313,6 +320,10 @@ class Client:
             standing = self._keeper.standing(now_s, is_locked=True)
             self._keeper.keep(change(standing.state, now_s), standing.lease)
         return self.status()
+
+    def _found_nobody(self) -> bool:
+        outcome = self._keeper.standing(self._clock.now_s()).state.outcome
+        return outcome is not None and outcome.code in ON_THE_WAY
 
     def _attempt_at_start(self) -> Status:
         with contextlib.suppress(StateInUseError):
