@@ -287,8 +287,14 @@ def test_key_and_certificate_may_be_one_file_and_the_chain_is_sent_whole(tmp_pat
 
 def test_a_trial_that_ends_badly_or_cannot_begin_is_a_refusal(tmp_path: Path, pair: TlsPair) -> None:
     identity = load_tls(TlsFiles(pair.cert, pair.key), NOW_S, is_new=True)
-    for command in (["false"], ["sh", "-c", "kill -ABRT $$"], [str(tmp_path / "no-such-program")]):
-        with pytest.raises(TlsUnusableError):
+    for words, command in (
+        ("cannot be tried: exit code 1", ["false"]),
+        ("cannot be tried: no module", ["sh", "-c", "echo no module >&2; exit 1"]),
+        ("the server's TLS takes RSA", ["sh", "-c", "kill -ABRT $$"]),
+        ("the server's TLS takes RSA", ["sh", "-c", "exit 3"]),
+        ("cannot be tried: No such file", [str(tmp_path / "no-such-program")]),
+    ):
+        with pytest.raises(TlsUnusableError, match=words):
             try_tls(identity, command)
 
 

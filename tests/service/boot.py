@@ -18,6 +18,7 @@ from tests.dns.namespace import need_root
 from tests.firewall.room import need_programs, world_of_one
 from tests.support.hosting import make_host
 from tests.support.source import ROOT, SRC
+from tests.support.tlspair import make_pair
 
 __all__ = ["MASKED", "booted", "installation"]
 
@@ -42,6 +43,8 @@ for unit in {masked}; do ln -s /dev/null /etc/systemd/system/$unit.service; done
 echo 0123456789abcdef0123456789abcdef > /etc/machine-id
 cp /opt/quorate/site/check.service /etc/systemd/system/
 install -m 600 /opt/quorate/site/tsig.key /etc/credstore/dns-tsig-key
+install -m 600 /opt/quorate/site/admin.crt /etc/credstore/admin-tls-cert
+install -m 600 /opt/quorate/site/admin.key /etc/credstore/admin-tls-key
 cp -r /opt/quorate/site/state /var/lib/quorate/host
 chown -R 0:0 /var/lib/quorate
 chmod 700 /var/lib/quorate/host
@@ -109,6 +112,7 @@ def _site(site: Path) -> None:
     (site / "publisher.jwks").write_bytes(world.jwks)
     (site / "key").write_text(world.product_key.text)
     (site / "tsig.key").write_text("hmac-sha256:kms-update:c2VjcmV0c2VjcmV0c2VjcmV0\n")
+    make_pair(site)
     (site / "check.service").write_text(_CHECK)
     for each in (site, *site.iterdir()):
         if each.name != "state":

@@ -10,6 +10,7 @@ import os
 import pwd
 import resource
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -110,6 +111,26 @@ def roots_commands() -> None:
     found["asked_again"] = ask()
 
 
+def administration_over_tls() -> None:
+    """With the certificate that systemd hands to the service; the service tries it in its sandbox first."""
+    folder = "/run/credentials/quorate-host.service"
+    said("host", "set", "admin-tls-cert", f"{folder}/admin-tls-cert")
+    said("host", "set", "admin-tls-key", f"{folder}/admin-tls-key")
+    found["admin_set"] = said("host", "set", "admin-address", "127.0.0.2")  # a place of its own, to see it move
+    context = ssl.create_default_context(cafile=str(SITE / "admin.crt"))
+    context.check_hostname = False
+
+    def ready() -> Any:
+        try:
+            with urllib.request.urlopen("https://127.0.0.2:1689/readyz", timeout=5, context=context) as reply:
+                return json.load(reply)
+        except OSError:
+            return None
+
+    found["admin_served"] = until(lambda: ready() is not None)
+    found["admin_ready"] = ready()
+
+
 def reload_and_watchdog() -> None:
     (STATE / "products" / "acme-cad.product").touch()
     run("systemctl", "reload", "quorate-host.service")
@@ -157,10 +178,21 @@ def removal() -> None:
     found["state_left"] = (STATE / "host.json").is_file()
 
 
+STEPS = (
+    by_socket,
+    roots_commands,
+    administration_over_tls,
+    reload_and_watchdog,
+    stop_and_start_alone,
+    the_agent,
+    removal,
+)
+
+
 def main() -> None:
     started = time.monotonic()
     try:
-        for step in (by_socket, roots_commands, reload_and_watchdog, stop_and_start_alone, the_agent, removal):
+        for step in STEPS:
             step()
     except Exception:  # noqa: BLE001  (told outside)
         found["fault"] = traceback.format_exc()

@@ -56,6 +56,13 @@ def test_the_service_has_its_secret_and_root_can_name_it(found: dict[str, Any]) 
     assert found["credential"].startswith("hmac-sha256:kms-update:")
 
 
+def test_the_service_serves_administration_with_the_certificate_that_it_is_handed(found: dict[str, Any]) -> None:
+    assert found["admin_set"] == {"admin-address": "127.0.0.2"}
+    assert found["admin_served"]
+    [check] = [check for check in found["admin_ready"]["checks"] if check["name"] == "admin-tls"]
+    assert check["ok"], check
+
+
 def test_the_priority_can_be_lowered_and_raised_again(found: dict[str, Any]) -> None:
     assert found["nice_low"]
     assert found.get("nice_normal", True), "where the container may set LimitNICE= it works"

@@ -77,6 +77,9 @@ def test_a_user_and_secrets_of_ones_own() -> None:
     assert "DynamicUser" not in said
     assert "LoadCredential=dns-keytab:/etc/krb5.keytab\n" in said
     assert "LoadCredential=dns-tsig-key\n" in said
+    pair = {"admin-tls-cert": Path("/etc/ssl/kms.crt"), "admin-tls-key": Path("/etc/ssl/kms.key")}
+    said = text_of(Wanted("host", credentials=pair))
+    assert "LoadCredential=admin-tls-cert:/etc/ssl/kms.crt\nLoadCredential=admin-tls-key:/etc/ssl/kms.key\n" in said
 
 
 def test_the_agents_user_is_made_unless_another_is_named() -> None:

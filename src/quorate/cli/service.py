@@ -61,6 +61,12 @@ def host_install_service(listen_of: Callable[[], str]) -> Callable[..., None]:
         dns_keytab: Annotated[
             Path | None, typer.Option("--dns-keytab", help="Keytab for secure updates, such as /etc/krb5.keytab.")
         ] = None,
+        admin_tls_cert: Annotated[
+            Path | None, typer.Option("--admin-tls-cert", help="Certificate for administration, PEM, with its chain.")
+        ] = None,
+        admin_tls_key: Annotated[
+            Path | None, typer.Option("--admin-tls-key", help="Its key, handed to the service only.")
+        ] = None,
         unit_dir: UnitDir = UNIT_DIR,
         remove: Remove = False,
         dry_run: DryRun = False,
@@ -71,7 +77,12 @@ def host_install_service(listen_of: Callable[[], str]) -> Callable[..., None]:
         The service has a user of its own, sees little of the machine, is restarted when it fails, and reloads on
         `systemctl reload`. Nothing is started: the command that does is said.
         """
-        secrets = {"dns-tsig-key": dns_tsig_key, "dns-keytab": dns_keytab}
+        secrets = {
+            "dns-tsig-key": dns_tsig_key,
+            "dns-keytab": dns_keytab,
+            "admin-tls-cert": admin_tls_cert,
+            "admin-tls-key": admin_tls_key,
+        }
         credentials = {name: path.absolute() for name, path in secrets.items() if path is not None}
         wanted = Wanted("host", listen_of() if socket and not remove else None, user, credentials)
         _Work(wanted, unit_dir, dry_run, Output(as_json)).run(remove)

@@ -38,6 +38,8 @@ __all__ = ["TlsFiles", "TlsIdentity", "in_memory", "load_tls", "try_tls"]
 
 FILE_BYTES_MAX: Final = 256 * 1024  # a chain of ten is 20 KiB
 TRIAL_S: Final = 60.0  # half a second on a machine at rest
+NO_HANDSHAKE: Final = 3  # the trial's exit code; killed by a signal means the same
+_TRIAL = "import sys; sys.path[:] = sys.argv[1:]; from quorate.host.tls_trial import main; main()"
 ENDING_S: Final = 21 * DAY_S  # automatic renewal has happened by then, with 30 of 90 days left
 
 
@@ -109,17 +111,21 @@ def try_tls(identity: TlsIdentity, command: Sequence[str] = ()) -> None:
     Raises:
         TlsUnusableError: the server would end with it.
     """
-    trial = list(command) or [sys.executable, "-P", "-m", "quorate.host.tls_trial"]
+    trial = list(command) or [sys.executable, "-P", "-c", _TRIAL, *filter(None, sys.path)]
+    cert = identity.files.cert
     try:
         done = subprocess.run(trial, input=identity.pem, capture_output=True, timeout=TRIAL_S, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        raise TlsUnusableError(path=identity.files.cert, reason=f"no handshake within {TRIAL_S:.0f} s") from None
+        raise TlsUnusableError(path=cert, reason=f"no handshake within {TRIAL_S:.0f} s") from None
     except OSError as fault:
         reason = f"it cannot be tried: {fault.strerror or type(fault).__name__}"
-        raise TlsUnusableError(path=identity.files.cert, reason=reason) from None
-    if done.returncode != 0:
+        raise TlsUnusableError(path=cert, reason=reason) from None
+    if done.returncode < 0 or done.returncode == NO_HANDSHAKE:
         reason = "the server's TLS takes RSA from 2048 bits, P-256, P-384 and Ed25519, in certificates of X.509 v3"
-        raise TlsUnusableError(path=identity.files.cert, reason=reason)
+        raise TlsUnusableError(path=cert, reason=reason)
+    if done.returncode != 0:
+        words = done.stderr.decode("utf-8", "replace").strip().splitlines() or [f"exit code {done.returncode}"]
+        raise TlsUnusableError(path=cert, reason=f"it cannot be tried: {words[-1][:200]}")
 
 
 def in_memory(pem: bytes) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Serves a key and certificate once, to itself: `python -m quorate.host.tls_trial < PEM`, exit code 0 when it worked.
+"""Serves a key and certificate once, to itself; the exit code is 0 when it worked.
 
 A process of its own, because the server's TLS library ends its process where it cannot use what it is given
 (`quorate.host.tls`).
@@ -18,6 +18,7 @@ from granian.constants import Interfaces
 from quorate.host.config import Limits
 from quorate.host.listener import Listener
 from quorate.host.sockets import open_socket
+from quorate.host.tls import NO_HANDSHAKE
 
 __all__ = ["main"]
 
@@ -66,8 +67,4 @@ def _first(pem: bytes) -> str:
 def main() -> None:
     """Read, serve, look, and end at once: nothing of the server is worth waiting for."""
     works = asyncio.run(_tried(sys.stdin.buffer.read(BYTES_MAX)))
-    os._exit(0 if works else 1)
-
-
-if __name__ == "__main__":
-    main()
+    os._exit(0 if works else NO_HANDSHAKE)
