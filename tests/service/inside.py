@@ -152,6 +152,27 @@ def stop_and_start_alone() -> None:
     found["answer_alone"] = ask()
 
 
+def the_event_log() -> None:
+    """Handed to the journal and to syslog's local socket, which is journald's too; and vouched for."""
+    said("host", "set", "export-journald", "on")
+    said("host", "set", "export-syslog", "local")
+    # Both begin with what is written once they are known: so it is asked until something has come.
+    found["exported"] = until(lambda: bool(ask() and exported("QUORATE_EVENT_ID=12290")))
+    [found["entry"], *_] = exported("QUORATE_EVENT_ID=12290")
+    found["by_syslog"] = until(lambda: "quorate@32473" in run("journalctl", "--no-pager", "-o", "cat"))
+    run("systemctl", "stop", "quorate-host.service")  # the last checkpoint goes out too
+    found["checkpoints"] = [entry["QUORATE_CHECKPOINT_OF"] for entry in exported() if "QUORATE_CHECKPOINT_OF" in entry]
+    found["verified"] = said("host", "events", "verify")
+    run("systemctl", "start", "quorate-host.service")
+
+
+def exported(*match: str) -> list[dict[str, Any]]:
+    """What journald has of ours, oldest first."""
+    lines = run("journalctl", "--no-pager", "-o", "json", "SYSLOG_IDENTIFIER=quorate-host", *match).splitlines()
+    entries = [json.loads(line) for line in lines]
+    return [entry for entry in entries if "QUORATE_TIME_S" in entry]
+
+
 def the_agent() -> None:
     product, trust = str(SITE / "acme-cad.product"), str(SITE / "publisher.jwks")
     said("client", "init", "--product", product, "--trust", trust)

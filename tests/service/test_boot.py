@@ -90,6 +90,23 @@ def test_stop_is_clean_and_the_service_runs_without_its_socket_too(found: dict[s
     assert found["answer_alone"]["status"] == "licensed"
 
 
+def test_s24_every_event_is_in_the_journal_under_its_own_fields(found: dict[str, Any]) -> None:
+    assert found["exported"]
+    entry = found["entry"]
+    assert (entry["QUORATE_EVENT_ID"], entry["PRIORITY"]) == ("12290", "6")
+    assert entry["_SYSTEMD_UNIT"] == "quorate-host.service"
+    assert entry["MESSAGE"].startswith("activation request handled: 0x0,")
+    assert entry["MESSAGE_ID"] == "9d1f4b0c6e8a4f73b25c000000003002"
+    assert entry["QUORATE_ADDRESS"] == "127.0.0.1"
+    assert int(entry["QUORATE_NUMBER"]) > 1
+    assert found["by_syslog"]
+
+
+def test_a_host_that_stops_leaves_its_last_checkpoint_in_the_journal(found: dict[str, Any]) -> None:
+    assert found["verified"]["whole"]
+    assert found["checkpoints"][-1] == str(found["verified"]["sealed_to"]) == str(found["verified"]["last"])
+
+
 def test_the_agent_keeps_a_license_that_every_user_can_read(found: dict[str, Any]) -> None:
     assert found["client_licensed"]
     assert found["client_user"] == "quorate-client"
