@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,19 +89,17 @@ def serve(
     with listening.socket:
         clock = SystemClock()
         desk = Desk(home, ask_passphrase(home, chosen["passphrase-file"]), clock, SystemEntropy())
+        limiter = RateLimiter(chosen["requests-per-minute"], clock)
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
         def on_ready() -> None:
             output.facts({"publisher": desk.name, "url": listening.url, "port": listening.socket.getsockname()[1]})
             sys.stdout.flush()  # a program that waits for this line reads a pipe
 
-        def application(settings: Mapping[str, Any]) -> Any:
-            return activation_application(desk, RateLimiter(settings["requests-per-minute"], clock))
-
-        def reload() -> tuple[Listening, Any] | None:
-            return _reloaded(listening, chosen, application, file, is_named, given, said)
-
-        run_until_signalled(listening, application(chosen), on_ready, reload)
+        again = _Again(listening, chosen, limiter, lambda: _chosen(file, is_named, given, said))
+        run_until_signalled(listening, activation_application(desk, limiter), on_ready, again.read)
+        sys.stderr.flush()
+        os._exit(0)  # all is answered and closed; why so: `run_until_signalled`
 
 
 def _chosen(file: Path | None, is_named: bool, given: Mapping[str, Any], said: set[str]) -> dict[str, Any]:
@@ -119,29 +117,51 @@ def _chosen(file: Path | None, is_named: bool, given: Mapping[str, Any], said: s
     }
 
 
-def _reloaded(
-    listening: Listening,
-    before: dict[str, Any],
-    application: Any,
-    file: Path | None,
-    is_named: bool,
-    given: Mapping[str, Any],
-    said: set[str],
-) -> tuple[Listening, Any] | None:
-    """The same socket with new TLS files and limits; None, and why, where what is new cannot be used."""
-    log = logging.getLogger("quorate.publisher")
-    try:
-        chosen = _chosen(file, is_named, given, said)
-        fixed = {name: before[name] for name in ("address", "port", "passphrase-file")}
-        if any(chosen[name] != value for name, value in fixed.items()):
-            log.warning("address, port and passphrase are taken at the next start")
-        cert, key = chosen["tls-cert"], chosen["tls-key"]
-        check_listening(before["address"], cert, key, insecure_http=chosen["insecure-http"])
-    except QuorateError as fault:
-        log.error("%s; what was read before stays in use. %s", fault.message, fault.hint)
-        return None
-    log.info("configuration and TLS files read again")
-    return replace(listening, tls_cert=cert, tls_key=key), application(chosen)
+class _Again:
+    """What SIGHUP does: limits at once, another certificate by another server, the rest at the next start."""
+
+    def __init__(
+        self, listening: Listening, chosen: dict[str, Any], limiter: RateLimiter, choose: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._listening = listening
+        self._first = chosen
+        self._limiter = limiter
+        self._choose = choose
+        self._log = logging.getLogger("quorate.publisher")
+        self._stamp = _stamp(listening)
+
+    def read(self) -> Listening | None:
+        """The same socket with another certificate; None where that is as before, or what is new cannot be used."""
+        try:
+            chosen = self._choose()
+            cert, key = chosen["tls-cert"], chosen["tls-key"]
+            check_listening(self._first["address"], cert, key, insecure_http=chosen["insecure-http"])
+        except QuorateError as fault:
+            self._log.error("%s; what was read before stays in use. %s", fault.message, fault.hint)
+            return None
+        if any(chosen[name] != self._first[name] for name in ("address", "port", "passphrase-file")):
+            self._log.warning("address, port and passphrase are taken at the next start")
+        self._limiter.adopt(chosen["requests-per-minute"])
+        now = replace(self._listening, tls_cert=cert, tls_key=key)
+        before, self._stamp = self._stamp, _stamp(now)
+        self._log.info("configuration and TLS files read again")
+        return None if self._stamp == before else now
+
+
+def _stamp(listening: Listening) -> list[tuple[Any, ...]]:
+    """Changes whenever the certificate or its key does."""
+    stamps: list[tuple[Any, ...]] = []
+    for path in (listening.tls_cert, listening.tls_key):
+        if path is None:
+            stamps.append(())
+            continue
+        try:
+            found = path.stat()
+        except OSError:  # gone since it was looked at: the next look will tell
+            stamps.append((path,))
+        else:
+            stamps.append((path, found.st_mtime_ns, found.st_ino))
+    return stamps
 
 
 # --- the file --------------------------------------------------------------------------------------------------------

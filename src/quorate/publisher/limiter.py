@@ -25,11 +25,16 @@ class RateLimiter:
     """
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
-        self._capacity = float(per_minute)
-        self._per_second = per_minute / 60
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # source: (left, as of)
         self._lock = threading.Lock()
+        self.adopt(per_minute)
+
+    def adopt(self, per_minute: int) -> None:
+        """Let so many through from now on; what was asked before is forgotten."""
+        with self._lock:
+            self._buckets.clear()
+            self._capacity, self._per_second = float(per_minute), per_minute / 60
 
     def take(self, address: str) -> str:
         """The source that `address` belongs to, if it may ask now.

@@ -108,13 +108,16 @@ def run_until_signalled(
     listening: Listening,
     application: Any,
     on_ready: Callable[[], None],
-    reload: Callable[[], tuple[Listening, Any] | None],
+    reload: Callable[[], Listening | None],
 ) -> None:
     """Serve in this thread until SIGTERM or SIGINT; what is under way is answered first.
 
+    Threads of Granian (2.8) may be left, which abort the process when its interpreter ends before them: a program that
+    has nothing else to do ends without that (`os._exit`).
+
     Args:
-        reload: called at SIGHUP: the same socket with what is new, or None to go on as before. Connections wait in the
-            socket's queue meanwhile.
+        reload: called at SIGHUP: the same socket with another certificate, or None where that is as before.
+            Connections wait in the socket's queue while the server is exchanged.
     """
 
     async def run() -> None:
@@ -123,16 +126,16 @@ def run_until_signalled(
             loop.add_signal_handler(number, stop.set)
         if not os.isatty(0):  # on a terminal SIGHUP says that the terminal is gone
             loop.add_signal_handler(signal.SIGHUP, hung_up.set)
-        serve, ready = (listening, application), on_ready
-        while not stop.is_set():  # bounded by `stop`
+        now, ready = listening, on_ready
+        while True:  # bounded by `stop`
             end = asyncio.Event()
-            serving = asyncio.create_task(_serve(end, *serve, ready))
+            serving = asyncio.create_task(_serve(end, now, application, ready))
             again = await _next(serving, stop, hung_up, reload)
             end.set()
             await serving
             if again is None:
                 return
-            serve, ready = again, lambda: None
+            now, ready = again, _nothing
 
     try:
         asyncio.run(run())
@@ -144,8 +147,8 @@ async def _next(
     serving: asyncio.Task[None],
     stop: asyncio.Event,
     hung_up: asyncio.Event,
-    reload: Callable[[], tuple[Listening, Any] | None],
-) -> tuple[Listening, Any] | None:
+    reload: Callable[[], Listening | None],
+) -> Listening | None:
     """What to serve next, as soon as there is something new; None when it is over."""
     while not serving.done() and not stop.is_set():  # bounded by `stop`
         waiting = [asyncio.create_task(each.wait()) for each in (stop, hung_up)]
@@ -180,6 +183,10 @@ async def _serve(stop: asyncio.Event, listening: Listening, application: Any, on
     server.signal_handler_interrupt()
     with contextlib.suppress(TimeoutError, asyncio.CancelledError):
         await asyncio.wait_for(serving, STOP_S)
+
+
+def _nothing() -> None:
+    """Who waited for the service has heard of it."""
 
 
 def _check_tls(cert: Path, key: Path) -> None:
