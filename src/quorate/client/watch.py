@@ -26,6 +26,7 @@ WATCH_S: Final = 900.0
 RETRIES_S: Final = (30.0, 60.0, 120.0, 240.0)  # each after the one before; jittered: machines start together
 LOOK_S: Final = 5.0
 GAP_S: Final = 10.0  # a network that comes and goes is not followed more often than this
+SERVERS_MAX: Final = 3  # as many as a resolver asks
 
 Picture = tuple[object, ...]
 
@@ -78,20 +79,23 @@ class NetworkWatch:
 
 
 def network_picture() -> Picture:
-    """This machine's addresses toward others and its name servers. Nothing is sent."""
+    """This machine's name servers, and its own addresses toward them and toward everybody. Nothing is sent."""
     try:
         resolver = dns.resolver.Resolver()
         names = tuple(str(each) for each in (*resolver.nameservers, *resolver.search))
+        servers = [str(each) for each in resolver.nameservers[:SERVERS_MAX]]
     except dns.exception.DNSException:  # no DNS settings yet
-        names = ()
-    return (_own_address(socket.AF_INET, "192.0.2.1"), _own_address(socket.AF_INET6, "2001:db8::1"), names)
+        names, servers = (), []
+    # RFC 5737 and 3849: nobody is there. The name servers are what a network without a way out has.
+    return names, tuple(_own_address(each) for each in ("192.0.2.1", "2001:db8::1", *servers))
 
 
-def _own_address(family: socket.AddressFamily, elsewhere: str) -> str | None:
-    """From which address a packet would leave (RFC 5737, 3849: nobody is there); None where there is no route."""
+def _own_address(elsewhere: str) -> str | None:
+    """From which address a packet would leave; None where there is no route."""
+    family = socket.AF_INET6 if ":" in elsewhere else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((elsewhere, 9))
             return str(probe.getsockname()[0])
-    except OSError:
+    except (OSError, UnicodeError):
         return None
