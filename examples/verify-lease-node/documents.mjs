@@ -81,7 +81,9 @@ export async function readDocument(token, typ, keys) {
     throw Object.assign(new Refused("UNKNOWN_PUBLISHER", `the ${typ} is signed by ${header.kid}`), { kid: header.kid });
   }
   await verify(token, typ, key);
-  return readJson(payload, documents[typ].shape, `the ${typ}`);
+  const claims = readJson(payload, documents[typ].shape, `the ${typ}`);
+  await importKeys([...(claims.cnf === undefined ? [] : [claims.cnf.jwk]), ...(claims.keys ?? [])]); // each of them is one
+  return claims;
 }
 
 /** A host request brings its own key: its signature proves possession of that key, and nothing else. */

@@ -24,7 +24,6 @@ async function followOne(state, token) {
   const { version, keys } = await readSigned(token, "trust+jwt", signNext(state.keys), state);
   if (version <= state.version) throw new Refused("TRUST_OUTDATED", `version ${version} is known already`);
   if (version !== state.version + 1) throw new Refused("TRUST_GAP", `version ${version} after ${state.version}`);
-  await importKeys(keys);
   const present = new Set(keys.map(({ x }) => x));
   const retired = [...state.retired, ...state.keys].filter(({ x }) => !present.has(x));
   return { version, keys, retired };

@@ -20,7 +20,7 @@ declare -A GIVEN=()
 declare -A SIZE_MAX=(["product+jwt"]=65536 ["host-request+jwt"]=8192 ["host-certificate+jwt"]=8192
     ["lease+jwt"]=8192 ["refusal+jwt"]=8192 ["revocations+jwt"]=2097152 ["trust+jwt"]=8192)
 declare -A PROGRAM=(["product+jwt"]='check(product)' ["lease+jwt"]='check(lease)' ["refusal+jwt"]='check(refusal)'
-    ["trust+jwt"]='check(trust)' ["revocations+jwt"]='check(revocations)'
+    ["trust+jwt"]='check(trust) | ., (.keys[] | key_line)' ["revocations+jwt"]='check(revocations)'
     ["host-request+jwt"]='check(host_request) | ., (.jwk | key_line)' # the key inside comes on a line of its own
     ["host-certificate+jwt"]='check(host_certificate) | ., (.cnf.jwk | key_line)')
 TEXTS='s/"([^"\\[:cntrl:]]|\\["\\/bfnrt]|\\u([0-9abcefABCEF]...|[dD][0-7]..))*"//g'
@@ -99,7 +99,10 @@ verify_document() {
     else
         read_document document "$TOKEN" publisher "${GIVEN[typ]}"
     fi
-    IFS= read -r claims <"$WORK/document.json"
+    {
+        IFS= read -r claims
+        while IFS= read -r; do add_key inside "$REPLY"; done
+    } <"$WORK/document.json"
     printf '%s\n' "$claims"
 }
 

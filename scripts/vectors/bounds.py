@@ -8,7 +8,17 @@ from typing import Final
 from scripts.vectors.documents import document
 from scripts.vectors.making import HOST, PUBLISHER, Claims, b64url, compact, header, sealed, token
 from scripts.vectors.vector import Vector, invalid, valid
-from scripts.vectors.world import certificate, changed, host_request, lease, policy, product, refusal, revocations
+from scripts.vectors.world import (
+    certificate,
+    changed,
+    host_request,
+    lease,
+    policy,
+    product,
+    refusal,
+    revocations,
+    trust,
+)
 
 __all__ = ["vectors"]
 
@@ -23,6 +33,7 @@ def vectors() -> Iterator[Vector]:
     yield from _products()
     yield from _said()
     yield from _granted()
+    yield from _keys()
     yield from _texts()
     yield from _headers()
 
@@ -197,6 +208,25 @@ def _granted() -> Iterator[Vector]:
         ),
     ):
         yield _either(name, shows, section, typ, claims, is_good)
+
+
+def _keys() -> Iterator[Vector]:
+    """A key inside a document is one that only its owner can sign with, before anything is done with it."""
+    anybodys = b64url((1).to_bytes(32, "little"))
+    for name, shows, changes in (
+        ("kid-of-another", "`kid` is the thumbprint, in a document as well.", {"kid": PUBLISHER.kid}),
+        ("kid-name", "`kid` is the thumbprint, and no name.", {"kid": "kms1"}),
+        ("kid-null", "null is no `kid`.", {"kid": None}),
+        ("small-order", "A key of small order is refused: anybody can sign with it.", {"x": anybodys, "kid": ...}),
+        ("x-short", "`x` is 32 bytes.", {"x": HOST.x[:-1], "kid": ...}),
+    ):
+        jwk = changed(HOST.jwk, **changes)
+        for kind, section, typ, claims in (
+            ("certificate", "3.3", "host-certificate+jwt", certificate(cnf={"jwk": jwk})),
+            ("host-request", "3.2", "host-request+jwt", host_request(jwk=jwk)),
+            ("trust", "3.7", "trust+jwt", trust(keys=[PUBLISHER.jwk, jwk])),
+        ):
+            yield _either(f"{kind}-key-{name}", shows, section, typ, claims, is_good=False)
 
 
 def _texts() -> Iterator[Vector]:

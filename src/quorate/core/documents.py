@@ -130,7 +130,11 @@ class HostCertificate(
         "confirmation": "cnf",
     },
 ):
-    """`host-certificate+jwt`: the publisher lets the holder of this key sign leases for these product groups."""
+    """`host-certificate+jwt`: the publisher lets the holder of this key sign leases for these product groups.
+
+    Raises:
+        MalformedError: the key in it is none.
+    """
 
     v: Literal[1] = 1
     publisher: ShownText
@@ -147,6 +151,7 @@ class HostCertificate(
     def __post_init__(self) -> None:
         if self.expires_s <= self.issued_s:
             raise ValueError("a certificate ends after it begins")
+        self.jwk.key()  # it is one that only its owner can sign with, whatever is done with the certificate
 
     @classmethod
     def grant(cls, *, jwk: Jwk, **claims: Any) -> HostCertificate:

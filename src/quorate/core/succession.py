@@ -59,7 +59,11 @@ class Trust(
     kw_only=True,
     rename={"publisher": "iss", "issued_s": "iat"},
 ):
-    """`trust+jwt`: the publisher's complete key set from version `version` on."""
+    """`trust+jwt`: the publisher's complete key set from version `version` on.
+
+    Raises:
+        MalformedError: one of the keys is none.
+    """
 
     v: Literal[1] = 1
     publisher: ShownText
@@ -69,6 +73,7 @@ class Trust(
 
     def __post_init__(self) -> None:
         _check_set(self.keys)
+        VerifyKeys.of(self.keys)
 
 
 TRUST = DocumentKind("trust+jwt", Trust, bytes_max=_TOKEN_BYTES_MAX, what="the trust document")
@@ -190,7 +195,6 @@ def _follow_one(state: TrustState, token: str) -> TrustState:
         raise TrustOutdatedError(offered=claims.version, held=state.version)
     if claims.version != state.version + 1:
         raise TrustGapError(offered=claims.version, held=state.version)
-    VerifyKeys.of(claims.keys)  # each of them is a key
     present = {key.x for key in claims.keys}
     known = {key.x: key for key in (*state.retired, *state.keys)}
     return TrustState(claims.version, claims.keys, tuple(key for x, key in known.items() if x not in present))
