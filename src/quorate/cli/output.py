@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -34,11 +35,12 @@ def _may_enter(context: typer.Context, folder: Path | None) -> Path | None:
     return folder
 
 
-def _owner(path: Path) -> str:
-    try:
-        return path.owner()
-    except (OSError, KeyError):
-        return "another user"
+def _owner(folder: Path) -> str:
+    """Whose it is, or that in which it is hidden."""
+    for each in (folder, *folder.absolute().parents):
+        with contextlib.suppress(OSError, KeyError):
+            return each.owner()
+    return "another user"
 
 
 StateDir = Annotated[
