@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from tests.cli.test_host_cli import Done, quorate
-from tests.publisher.world import PASSPHRASE, write_source
+from tests.publisher.test_activation_api import serving
+from tests.publisher.world import PASSPHRASE, AskingHost, new_publisher, write_source
+from tests.support.clocks import ManualClock
 from tests.trouble.disks import Disk, disk
 
 BOUND_S = 60.0
@@ -185,3 +187,19 @@ def test_kill_9_while_keys_are_issued_loses_none_that_was_told(tmp_path: Path, a
         kept = {each["key_id"] for each in vault.well("list", "host-keys")}
         assert set(told) <= kept
         vault.well("confirm", vault.request(vault.key()), "-o", tmp_path / "host.cert")
+
+
+@pytest.mark.parametrize("trouble", ["full", "read_only"])
+def test_the_activation_service_says_that_it_cannot_now_counts_nothing_and_recovers(small: Disk, trouble: str) -> None:
+    clock = ManualClock()
+    publisher = new_publisher(small.root, clock)
+    request = AskingHost(1).request(publisher.issue_host_key("Contoso", ["acme"]))
+    with serving(publisher, clock) as service:
+        with getattr(small, trouble)():
+            answer = service.activate(request)
+            assert (answer.status, answer.code) == (503, "PUBLISHER_UNAVAILABLE")
+            assert int(answer.headers["retry-after"]) > 0
+            assert str(small.root).encode() not in answer.body, "strangers are told nothing of the machine"
+            assert service.ask("GET", "/livez").status == 200
+        assert service.activate(request).status == 200
+        assert [host.activations for host in publisher.hosts()] == [1]
