@@ -296,11 +296,15 @@ class Client:
         Raises:
             FileAccessError, StateInUseError: nothing was changed.
         """
-        if secret is None:
-            self._enrolment.forget()
-        else:
-            self._enrolment.keep(secret)
-        return self._change(lambda state, now_s: state.with_attempt_due(now_s))
+
+        def change(state: ClientState, now_s: int) -> ClientState:
+            if secret is None:
+                self._enrolment.forget()
+            else:
+                self._enrolment.keep(secret)
+            return state.with_attempt_due(now_s)
+
+        return self._change(change)
 
     def discover(self) -> Discovery:
         """Look for KMS hosts as an attempt would, say hello to each, and tell every step.
