@@ -94,7 +94,21 @@ def test_commands_that_ask_refuse_a_bad_file_and_status_warns(here: Installation
             [*COMMAND, "client", *words], capture_output=True, text=True, timeout=60, env=environ, check=False
         )
         assert done.returncode == code, words
-        assert f"{file}:2: htps: there is no such setting" in done.stderr
+        assert f"{file}:2:1: htps: there is no such setting" in done.stderr
+
+
+def test_doctor_names_a_mistake_in_the_file(here: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "client.toml"
+    file.write_text("htps = true\n")
+    environ = {**os.environ, "QUORATE_STATE_DIR": str(here.state_dir), "QUORATE_CONFIG": str(file)}
+    assert quorate("client", "set-host", "127.0.0.1:9", state_dir=here.state_dir).returncode == 0
+    done = subprocess.run(
+        [*COMMAND, "doctor", "--json"], capture_output=True, text=True, timeout=120, env=environ, check=False
+    )
+    first = json.loads(done.stdout)["checks"][0]
+    assert (first["step"], first["level"], first["code"]) == ("config", "warn", "CONFIGURATION_INVALID")
+    assert f"{file}:1:1: htps" in first["seen"]
+    assert "Did you mean https?" in first["fix"]
 
 
 def test_the_agent_reads_its_file_again_at_sighup_and_survives_a_bad_one(here: Installation, tmp_path: Path) -> None:
@@ -109,7 +123,7 @@ def test_the_agent_reads_its_file_again_at_sighup_and_survives_a_bad_one(here: I
         line_with(agent, "configuration read again")
         file.write_text("https = false\nhtps = 1\n")
         agent.send_signal(signal.SIGHUP)
-        assert f"{file}:2: htps" in line_with(agent, "stays in use")
+        assert f"{file}:2:1: htps" in line_with(agent, "stays in use")
         agent.terminate()
         assert agent.wait(BOUND_S) == 0
 
@@ -162,9 +176,9 @@ def test_serve_takes_the_file_below_flags_and_again_at_sighup(publisher: Path, t
         assert [asked(port) for _ in range(3)] == [400, 400, 400]
         file.write_text("requests-per-minute = many\n")
         service.send_signal(signal.SIGHUP)
-        assert f"{file}:1: requests-per-minute" in line_with(service, "stays in use")
+        assert f"{file}:1:23: requests-per-minute" in line_with(service, "stays in use")
         assert asked(port) == 400
         service.terminate()
         assert service.wait(BOUND_S) == 0
     done = quorate(*words)
-    assert (done.returncode, f"{file}:1: requests-per-minute" in done.stderr) == (1, True)
+    assert (done.returncode, f"{file}:1:23: requests-per-minute" in done.stderr) == (1, True)

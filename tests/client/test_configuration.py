@@ -79,7 +79,7 @@ def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, text: str, line: in
     [flaw] = checked.flaws
     assert (flaw.line, flaw.name) == (line, name)
     assert isinstance(fault, ConfigurationInvalidError)
-    assert fault.message.startswith(f"{file}:{line}: ")
+    assert fault.message.startswith(f"{file}:{line}:{flaw.column}: {name}: ")
 
 
 def test_where_the_file_is(tmp_path: Path) -> None:

@@ -93,6 +93,12 @@ def test_a_name_that_stands_twice_is_told_with_both_lines() -> None:
     assert (flaw.line, flaw.name, flaw.reason) == (3, "port", "line 1 says it already")
 
 
+def test_a_place_has_its_column_as_editors_count() -> None:
+    assert only("  prot = 1").column == 3
+    assert only('port  =\t"many"').column == 9
+    assert only('"port" = [1]').column == 10
+
+
 def test_text_without_quotes_is_told_so() -> None:
     flaw = only("networks = everybody\n")
     assert (flaw.line, flaw.column, flaw.name) == (1, 12, "networks")
@@ -189,7 +195,7 @@ def test_the_example_is_all_comment_and_without_the_marks_it_is_a_file() -> None
 
 def test_one_error_tells_the_first_flaw_and_how_many_there_are() -> None:
     fault = configuration_fault("host.toml", check("\nprot = 1\nx = 2\n").flaws, "quorate host config check")
-    assert fault.message == "host.toml:2: prot: there is no such setting (and 1 more)"
+    assert fault.message == "host.toml:2:1: prot: there is no such setting (and 1 more)"
     assert fault.hint.startswith("Did you mean port?")
     assert fault.hint.endswith("All: `quorate host config check`.")
 

@@ -171,7 +171,7 @@ def test_a_mistake_leaves_what_was_read_before(tmp_path: Path) -> None:
     configuration.reread(())
     file.write_text("cmid-rate = 1\nevent-dyas = 8\n")
     with pytest.raises(
-        ConfigurationInvalidError, match=r"host\.toml:2: event-dyas: there is no such setting"
+        ConfigurationInvalidError, match=r"host\.toml:2:1: event-dyas: there is no such setting"
     ) as refused:
         configuration.reread(())
     assert refused.value.hint.startswith("Did you mean event-days?")
@@ -198,7 +198,7 @@ def test_who_only_looks_takes_what_is_right_and_is_told_the_rest(tmp_path: Path)
     configuration = Configuration(file)
     fault = configuration.look()
     assert fault is not None
-    assert "host.toml:2: cmid-rate: 'often' is not a whole number" in fault.message
+    assert "host.toml:2:13: cmid-rate: 'often' is not a whole number" in fault.message
     assert configuration.layers.settings({}).event_days == 7
 
 
@@ -268,7 +268,7 @@ def test_a_running_host_reads_its_file_again_at_sighup_and_survives_a_bad_one(tm
         file.write_text("renewal-interval = 7000\nrenewl-interval = 1\n")
         host.process.send_signal(signal.SIGHUP)
         until(lambda: not readyz(host)["ok"])
-        assert "host.toml:2: renewl-interval: there is no such setting" in readyz(host)["reason"]
+        assert "host.toml:2:1: renewl-interval: there is no such setting" in readyz(host)["reason"]
         assert shown(state)["renewal-interval"][0] == 6000
         events = quorate("host", "events", "--id", "12291", "--json", state_dir=state).stdout.splitlines()
         assert [json.loads(line)["code"] for line in events] == ["CONFIGURATION_INVALID"]
@@ -283,13 +283,22 @@ def test_a_running_host_reads_its_file_again_at_sighup_and_survives_a_bad_one(tm
 def test_what_is_set_by_hand_is_stronger_than_the_file_and_weaker_than_the_environment(tmp_path: Path) -> None:
     state = tmp_path / "host"
     text = "renewal-interval = 5000\ncmid-rate = 9\n"
-    with at_home(tmp_path, text, QUORATE_HOST_CMID_RATE="7") as (file, _):
+    with at_home(tmp_path, text, QUORATE_HOST_CMID_RATE="7", QUORATE_HOST_PRIORITY="normal") as (file, _):
         done = quorate("host", "set", "renewal-interval", "6000", "--json", state_dir=state)
         assert (json.loads(done.stdout), done.stderr) == ({"renewal-interval": 6000}, "")
         done = quorate("host", "set", "cmid-rate", "8", "--json", state_dir=state)
         assert json.loads(done.stdout) == {"cmid-rate": 7}
         assert "cmid-rate stays 7 as long as QUORATE_HOST_CMID_RATE says so" in done.stderr
-        assert shown(state)["renewal-interval"] == (6000, "set", "quorate host set")
+        slmgr = [sys.executable, "-c", "from quorate.cli.slmgr import run; run()", "/sri", "6001"]
+        environ = {**os.environ, "QUORATE_STATE_DIR": str(state)}
+        said = subprocess.run(slmgr, capture_output=True, text=True, timeout=60, env=environ, check=False)
+        assert (said.returncode, said.stderr) == (0, "")
+        assert "6001 minutes" in said.stdout
+        said = subprocess.run(
+            [*slmgr[:-2], "/cpri"], capture_output=True, text=True, timeout=60, env=environ, check=False
+        )
+        assert "priority stays normal as long as QUORATE_HOST_PRIORITY says so" in said.stderr
+        assert shown(state)["renewal-interval"] == (6001, "set", "quorate host set")
         quorate("host", "set", "renewal-interval", "default", state_dir=state)
         assert shown(state)["renewal-interval"] == (5000, "file", f"{file}:1")
 
@@ -302,7 +311,7 @@ def test_a_host_does_not_start_with_a_mistake_in_its_file_and_says_where(tmp_pat
     done = quorate(*words, state_dir=state)
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"] == "CONFIGURATION_INVALID"
-    assert f"{file}:2: dns-publishing: 'perhaps' is neither on nor off" in done.stderr
+    assert f"{file}:2:18: dns-publishing: 'perhaps' is neither on nor off" in done.stderr
     events = quorate("host", "events", "--id", "12291", "--json", state_dir=state).stdout.splitlines()
     assert [json.loads(line)["code"] for line in events] == ["CONFIGURATION_INVALID"]
     done = quorate(*words[:3], str(tmp_path / "none.toml"), state_dir=state)
@@ -323,7 +332,7 @@ def test_check_tells_everything_at_once_and_what_is_said_in_vain(tmp_path: Path)
     ]
     assert "s3cret" not in done.stdout + done.stderr
     human = quorate("host", "config", "check", str(file), state_dir=state)
-    assert "host.toml:1: prot: there is no such setting\n    Did you mean port?" in human.stdout
+    assert "host.toml:1:1: prot: there is no such setting\n    Did you mean port?" in human.stdout
     assert "3 problems" in human.stderr
 
     file.write_text("event-days = 7\n")
@@ -350,11 +359,28 @@ def test_check_needs_no_host(tmp_path: Path) -> None:
     assert (done.returncode, "config example" in done.stderr) == (0, True)
 
 
-def test_a_port_of_the_file_is_listened_on(tmp_path: Path) -> None:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_a_port_of_the_file_is_listened_on_and_left_at_sighup(tmp_path: Path) -> None:
+    port, other = free_port(), free_port()
     state, file = tmp_path / "host", tmp_path / "host.toml"
     make_host(state, WORLD, SystemClock())
     file.write_text(f"port = {port}\n")
     with started(state, "--config", str(file), "--admin-port", "0") as host:
         assert host.port == port
+        file.write_text(f"port = {other}\n")
+        host.process.send_signal(signal.SIGHUP)
+        until(lambda: is_open(other))
+        until(lambda: not is_open(port))
+
+
+def is_open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=BOUND_S).close()
+    except OSError:
+        return False
+    return True

@@ -60,7 +60,7 @@ def check(
         try:
             Transport(_https_with(ca_file.value))
         except FileAccessError as unreadable:
-            flaw = Flaw(ca_file.line, "ca-file", unreadable.message, unreadable.hint)
+            flaw = Flaw(ca_file.line, "ca-file", unreadable.message, unreadable.hint, ca_file.column)
             checked = checked.with_flaws(iter([flaw]))
     notes = [
         f"{own.file}:{value.line}: {name} is not used: {own.said[name].where} says otherwise"

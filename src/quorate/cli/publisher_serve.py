@@ -192,13 +192,15 @@ def check(
         )
     except QuorateError as fault:
         option = str(fault.values.get("name", "tls-key")).removeprefix("--")
-        line = checked.values[option].line if option in checked.values else None
+        said = checked.values.get(option)
+        line, column = (None, None) if said is None else (said.line, said.column)
         reason = str(fault.values["reason"]) if isinstance(fault, InvalidSettingError) else fault.message
-        checked = checked.with_flaws(iter([Flaw(line, option, reason, fault.hint)]))
+        checked = checked.with_flaws(iter([Flaw(line, option, reason, fault.hint, column)]))
     secret = checked.values.get("passphrase-file")
     if secret is not None and secret.value is not None and not secret.value.is_file():
         missing = FileAccessError(path=secret.value, reason="there is no such file")
-        checked = checked.with_flaws(iter([Flaw(secret.line, "passphrase-file", missing.message, missing.hint)]))
+        flaw = Flaw(secret.line, "passphrase-file", missing.message, missing.hint, secret.column)
+        checked = checked.with_flaws(iter([flaw]))
     say_checked(output, path, checked)
 
 

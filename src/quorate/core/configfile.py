@@ -10,10 +10,10 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from quorate.core.toml import Broken, plain, read_statements
+from quorate.core.toml import Broken, Said, plain, read_statements
 from quorate.errors import ConfigurationInvalidError
 
 __all__ = [
@@ -82,10 +82,11 @@ class Flaw:
 
 @dataclass(frozen=True)
 class FileValue:
-    """A typed value, and its line."""
+    """A typed value, and where it stands."""
 
     value: Any
     line: int
+    column: int | None = None
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,10 @@ def check_text(data: bytes, settings: Mapping[str, FileSetting]) -> Checked:
             continue
         first = first_lines.setdefault(each.path, each.line)
         if first != each.line:
-            flaws.append(Flaw(each.line, plain(each.name), f"line {first} says it already", "Keep one of the two."))
+            reason = f"line {first} says it already"
+            flaws.append(Flaw(each.line, plain(each.name), reason, "Keep one of the two.", each.column))
             continue
-        typed = _typed(each.name, each.value, each.line, settings)
+        typed = _typed(each, settings)
         if isinstance(typed, Flaw):
             flaws.append(typed)
         else:
@@ -141,7 +143,7 @@ def configuration_fault(path: object, flaws: tuple[Flaw, ...], command: str) -> 
         command: shows all of them.
     """
     first = flaws[0]
-    place = f"{path}" if first.line is None else f"{path}:{first.line}"
+    place = ":".join(str(part) for part in (path, first.line, first.column) if part is not None)
     more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
     return ConfigurationInvalidError(place=place, problem=f"{first}{more}", fix=f"{first.allowed} All: `{command}`.")
 
@@ -166,17 +168,18 @@ def toml_value(value: str | int) -> str:
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
-def _typed(name: str, value: Any, line: int, settings: Mapping[str, FileSetting]) -> FileValue | Flaw:
+def _typed(said: Said, settings: Mapping[str, FileSetting]) -> FileValue | Flaw:
+    name, value, line, column = said.name, said.value, said.line, said.value_column
     setting = settings.get(name)
     if setting is None:
-        return _unknown(name, line, settings)
+        return replace(_unknown(name, line, settings), column=said.column)
     allowed = f"Allowed: {setting.allowed}."
     if setting.is_file and isinstance(value, str) and value and not _WHOLE_PATH.match(value):
-        return Flaw(line, name, "it is not the whole path of a file", allowed)
+        return Flaw(line, name, "it is not the whole path of a file", allowed, column)
     try:
-        return FileValue(setting.parse(_text(value, setting)), line)
+        return FileValue(setting.parse(_text(value, setting)), line, column)
     except ValueError as fault:
-        return Flaw(line, name, str(fault), allowed)
+        return Flaw(line, name, str(fault), allowed, column)
 
 
 def _unknown(name: str, line: int, settings: Mapping[str, FileSetting]) -> Flaw:

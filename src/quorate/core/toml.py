@@ -22,11 +22,13 @@ _WORDS_MAX = 120  # of what was typed, in an error
 
 @dataclass(frozen=True)
 class Said:
-    """`name = value`. A dotted name has several parts."""
+    """`name = value`, and where each of them begins. A dotted name has several parts."""
 
     path: tuple[str, ...]
     value: Any
     line: int
+    column: int = 1
+    value_column: int = 1
 
     @property
     def name(self) -> str:
@@ -65,18 +67,19 @@ def _read(statement: str, line: int) -> Said | Broken:
         read: Any = tomllib.loads(statement)
         if statement.lstrip().startswith("["):
             return Broken(line, None, None, f"{plain(statement.split('#')[0])} begins a table", is_table=True)
-        path = _path_of(statement)
+        path, at = _path_of(statement)
     except tomllib.TOMLDecodeError as fault:
         return _not_toml(statement, line, str(fault))
     except (ValueError, RecursionError):  # a number of thousands of digits; brackets in brackets
         return Broken(line, None, None, "it is too long or too deep to be read")
     for part in path:
         read = read[part]
-    return Said(path, read, line)
+    value_at = at + 1 + len(statement[at + 1 :]) - len(statement[at + 1 :].lstrip(" \t"))
+    return Said(path, read, line, len(statement) - len(statement.lstrip(" \t")) + 1, value_at + 1)
 
 
-def _path_of(statement: str) -> tuple[str, ...]:
-    """The name before the `=`, of a statement that was read: read once more, with a value that is no table."""
+def _path_of(statement: str) -> tuple[tuple[str, ...], int]:
+    """The name of a statement that was read, and where its `=` is: read once more, with a value that is no table."""
     at = 0
     while statement[at] != "=":
         at = _string_end(statement, at) if statement[at] in "\"'" else at + 1
@@ -85,7 +88,7 @@ def _path_of(statement: str) -> tuple[str, ...]:
     while isinstance(inner, dict):  # bounded by the length of the name
         [(part, inner)] = inner.items()
         path.append(part)
-    return tuple(path)
+    return tuple(path), at
 
 
 def _not_toml(statement: str, line: int, told: str) -> Broken:

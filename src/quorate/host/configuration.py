@@ -219,7 +219,7 @@ def _intervals(checked: Checked, products: tuple[ProductFile, ...]) -> Iterator[
             try:
                 parse_setting(name, str(each.value), products)
             except InvalidSettingError as fault:
-                yield Flaw(each.line, name, str(fault.values["reason"]), fault.hint)
+                yield Flaw(each.line, name, str(fault.values["reason"]), fault.hint, each.column)
 
 
 def _contradictions(checked: Checked, now_s: int | None) -> Iterator[Flaw]:
@@ -243,9 +243,11 @@ def _contradictions(checked: Checked, now_s: int | None) -> Iterator[Flaw]:
 def _flaw_of(fault: QuorateError, values: Mapping[str, FileValue]) -> Flaw:
     """The fault with the line of the setting that it is about."""
     name = next((each for each in _suspects(fault, values) if each in values), None)
-    line = None if name is None else values[name].line
+    found = None if name is None else values[name]
     reason = str(fault.values["reason"]) if isinstance(fault, InvalidSettingError) else fault.message
-    return Flaw(line, name, reason, fault.hint)
+    if found is None:
+        return Flaw(None, name, reason, fault.hint)
+    return Flaw(found.line, name, reason, fault.hint, found.column)
 
 
 def _suspects(fault: QuorateError, values: Mapping[str, FileValue]) -> Iterator[str]:
