@@ -56,6 +56,12 @@ def test_below_the_threshold_it_is_renewed_licensed_usable_and_warned(tmp_path: 
         assert "soft_until_s" not in here.events()[1]
         [handled] = host.administration.events(12290, limit=1)
         assert (handled["code"], handled["soft_until_s"]) == (None, START_S + 45 * DAY_S)
+        [row] = host.administration.clients(here.client().status().cmid)
+        assert row.flags == ("soft",)
+        host.activate(78)
+        client.activate()
+        [row] = host.administration.clients(here.client().status().cmid)
+        assert row.flags == ()
 
 
 def test_when_its_time_is_over_it_is_refused_and_stays_licensed_and_a_second_machine_mends_it(tmp_path: Path) -> None:

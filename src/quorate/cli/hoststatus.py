@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import UNSET
+
 from quorate.core.trust import utc_text
 from quorate.host.views import ClassCount, HostStatus
 
@@ -98,7 +100,7 @@ def _count_line(group: str, machine_class: str, count: ClassCount) -> str:
     else:
         missing = count.threshold - count.current
         verdict = f"{missing} more {'machine' if missing == 1 else 'machines'} needed"
-        if count.soft_minimum is not None and count.soft_lasts_s is not None:
+        if count.soft_minimum is not UNSET and count.soft_lasts_s is not UNSET:
             renewed = f"renewed for {count.soft_lasts_s // _DAY_S} days from their last time at {count.threshold}"
             is_soft = count.current >= count.soft_minimum
             verdict += f"; activated ones are {renewed if is_soft else f'renewed from {count.soft_minimum} on'}"

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from msgspec import UNSET
+
 from quorate import __version__
 from quorate.clock import Clock, Entropy
 from quorate.core.count import is_in_window
@@ -231,8 +233,8 @@ class Administration(Configuring, Paperwork, TokenDesk):
                 current=self._store.count(each.group, each.threshold, at_s, each.window_s),
                 threshold=each.threshold.minimum,
                 counted=each.threshold.counts,
-                soft_minimum=each.threshold.soft.minimum if each.threshold.soft else None,
-                soft_lasts_s=each.threshold.soft.lasts_s if each.threshold.soft else None,
+                soft_minimum=each.threshold.soft.minimum if each.threshold.soft else UNSET,
+                soft_lasts_s=each.threshold.soft.lasts_s if each.threshold.soft else UNSET,
             )
         return shown
 

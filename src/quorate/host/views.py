@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from quorate.core.events import EVENT_TITLES, HostEvent, info_text, is_failure
 from quorate.core.policy import MachineClass
@@ -35,14 +36,14 @@ class _View(msgspec.Struct, frozen=True, kw_only=True):
 class ClassCount(_View, frozen=True, kw_only=True):
     """The activation count of one class: `current` is what an answer would show, at most twice the threshold.
 
-    `soft_minimum`, `soft_lasts_s`: of the publisher's soft threshold; None without one.
+    `soft_minimum`, `soft_lasts_s`: of the publisher's soft threshold; left out without one.
     """
 
     current: int
     threshold: int
     counted: tuple[MachineClass, ...]
-    soft_minimum: int | None = None
-    soft_lasts_s: int | None = None
+    soft_minimum: int | UnsetType = UNSET
+    soft_lasts_s: int | UnsetType = UNSET
 
 
 class EnrolmentView(_View, frozen=True, kw_only=True):
@@ -126,7 +127,8 @@ class HostStatus(_View, frozen=True, kw_only=True):
 
 class ClientView(_View, frozen=True, kw_only=True, rename={"machine_class": "class"}):
     """One machine of the inventory. `flags`: `vm`, `lapsed` (no longer counted, about to be removed), `cloned` and
-    `rolled_back` (its CMID came with the link of an older lease); `other_machine`: the other one, name and address.
+    `rolled_back` (its CMID came with the link of an older lease), `soft` (renewed below the threshold);
+    `other_machine`: the other one, name and address.
     """
 
     machine: str
@@ -152,6 +154,7 @@ def client_view(row: ClientRow, *, is_lapsed: bool) -> ClientView:
         "lapsed": is_lapsed,
         "cloned": fork.cloned_s is not None,
         "rolled_back": fork.rolled_back_s is not None,
+        "soft": row.is_soft,
     }
     flags = [name for name, is_set in named.items() if is_set]
     return ClientView(

@@ -31,7 +31,8 @@ _event_decoder: msgspec.json.Decoder[HostEvent] = msgspec.json.Decoder(HostEvent
 
 @dataclass(frozen=True)
 class ClientRow:
-    """One machine of the inventory. `lease_expires_s` is None while it was never activated by this host."""
+    """One machine of the inventory. `lease_expires_s` is None while it was never activated by this host; `is_soft`:
+    its lease was given below the threshold (`core.soft`)."""
 
     group: str
     cmid: str
@@ -46,6 +47,7 @@ class ClientRow:
     requests: int
     lease_expires_s: int | None
     fork: Fork | None = None
+    is_soft: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -212,11 +214,13 @@ _CLIENT_COLUMNS = (
     "requests",
     "lease_expires_s",
     "fork",
+    "lease_full_s",
 )
 
 
 def _client(row: Any) -> ClientRow:
-    group, cmid, machine, machine_class, edition, status, vm, address, first_s, last_s, requests, expires_s, fork = row
+    group, cmid, machine, machine_class, edition, status, vm, address, *numbers, fork, full_s = row
+    first_s, last_s, requests, expires_s = numbers
     return ClientRow(
         group,
         str(uuid.UUID(bytes=cmid)),
@@ -231,6 +235,7 @@ def _client(row: Any) -> ClientRow:
         requests,
         expires_s,
         None if fork is None else fork_of(fork),
+        full_s is not None,
     )
 
 
