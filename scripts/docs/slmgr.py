@@ -14,10 +14,11 @@ switch with `/` or `-`, in any case; several are done in order, and the first fa
 slmgr's lines in slmgr's order; days are minutes divided by 1440, rounded down. Unlike slmgr.vbs it has exit codes
 (0 worked, 1 failed, 2 misused, 3 refused by the host), `--json` (one object for each switch) and no windows.
 
-**Another machine:** `quorate-slmgr host1 admin TOKEN /dlv` talks to that host's administration (`http://host1:1689`;
-`https://` and another port may be written out). The user is not looked at; the token is the content of `admin.token`
-on that host, or `QUORATE_ADMIN_TOKEN`, or `-` to be asked for it. Administration is on loopback unless
-`quorate host set admin-address` opens it.
+**Another machine:** `quorate-slmgr host1 alice TOKEN /dlv` talks to that host's administration (`https://host1:1689`; on
+loopback `http://`; both and another port may be written out). TOKEN is one that `quorate host token add alice` has printed
+there, or `QUORATE_ADMIN_TOKEN`, or `-` to be asked for it; the user is the token's name, or `admin` for any. Every switch
+of a KMS host works there; clients have no remote administration. On the host itself its `admin.token` is read. How to open
+it: [administer over the network](../how-to/administer-over-the-network.md).
 
 **Which machine:** a switch for a KMS host works on a KMS host, one for a client on a client. Where a machine is both,
 `--role host` or `--role client` decides, and what only shows shows both. A host key is never installed on a machine
@@ -36,13 +37,14 @@ An activation id is the id of a product or of one of its editions.
 | `--role` | `host` or `client`, where this machine is both |
 | `--product-id` | which product, where a client has several |
 | `--state-dir` | folder of this machine's state; `QUORATE_STATE_DIR` |
+| `--ca-file` | whom to believe about another machine's certificate, PEM; `QUORATE_CA_FILE` |
 
 ```
 quorate-slmgr /ipk QHXXX-XXXXX-XXXXX-XXXXX-XXXXX /dti
 quorate-slmgr /atp contoso.cert
 quorate-slmgr /sai 60 /sri 20160
 quorate-slmgr /skms kms.contoso.example /ato
-quorate-slmgr kms.contoso.example admin TOKEN /dlv --json
+quorate-slmgr kms.contoso.example alice TOKEN /dlv --ca-file admin.crt --json
 ```
 """
 

@@ -40,6 +40,9 @@ __all__ = [
 ]
 
 PACKAGES = {  # program: Debian package
+    "openssl": "openssl",
+    "jq": "jq",
+    "curl": "curl",
     "named": "bind9",
     "named-checkzone": "bind9-utils",
     "dig": "bind9-dnsutils",
