@@ -156,6 +156,7 @@ def the_event_log() -> None:
     """Handed to the journal and to syslog's local socket, which is journald's too; and vouched for."""
     said("host", "set", "export-journald", "on")
     said("host", "set", "export-syslog", "local")
+    said("host", "set", "export-file", "/var/log/quorate/events.jsonl")
     # Both begin with what is written once they are known: so it is asked until something has come.
     found["exported"] = until(lambda: bool(ask() and exported("QUORATE_EVENT_ID=12290")))
     [found["entry"], *_] = exported("QUORATE_EVENT_ID=12290")
@@ -163,6 +164,7 @@ def the_event_log() -> None:
     run("systemctl", "stop", "quorate-host.service")  # the last checkpoint goes out too
     found["checkpoints"] = [entry["QUORATE_CHECKPOINT_OF"] for entry in exported() if "QUORATE_CHECKPOINT_OF" in entry]
     found["verified"] = said("host", "events", "verify")
+    found["lines"] = Path("/var/log/quorate/events.jsonl").read_text().splitlines()
     run("systemctl", "start", "quorate-host.service")
 
 
@@ -205,6 +207,7 @@ STEPS = (
     administration_over_tls,
     reload_and_watchdog,
     stop_and_start_alone,
+    the_event_log,
     the_agent,
     removal,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -104,6 +105,7 @@ def test_s24_every_event_is_in_the_journal_under_its_own_fields(found: dict[str,
 
 def test_a_host_that_stops_leaves_its_last_checkpoint_in_the_journal(found: dict[str, Any]) -> None:
     assert found["verified"]["whole"]
+    assert json.loads(found["lines"][-1])["checkpoint_of"] == found["verified"]["sealed_to"]
     assert found["checkpoints"][-1] == str(found["verified"]["sealed_to"]) == str(found["verified"]["last"])
 
 
