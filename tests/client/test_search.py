@@ -98,6 +98,13 @@ def test_a_name_server_that_fails_is_not_taken_for_one_that_knows_nothing(
     assert error.message.isprintable()
 
 
+def test_name_servers_are_named_by_address_alone_with_why_they_were_of_no_use(site: Site) -> None:
+    site.names.script = lambda question, _: reply(question, rcode="SERVFAIL")
+    assert f" 127.0.0.1:{site.names.port} answered SERVFAIL" in fails(site.client()).message
+    broadcast = site.here.client(network=asking(("255.255.255.255", 53)))  # the operating system refuses to send
+    assert fails(broadcast).message.endswith(f"{SRV}. 255.255.255.255 cannot be reached (permission denied)")
+
+
 def test_decidedly_not_here_is_told_as_such(site: Site) -> None:
     site.records[SRV, "SRV"] = ["0 0 0 ."]
     error = fails(site.client())

@@ -5,6 +5,7 @@ The machine's resolver is opened anew for each attempt: an agent lives for month
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -28,6 +29,7 @@ DOMAIN_S = 3.0  # for one domain, with all its name servers
 ADDRESSES_MAX = 4  # of one target, tried one after the other
 RECORDS_MAX = 256  # of one domain; what is beyond was not meant for us
 _TRY_S = 1.0  # for one name server, so that three get their turn within DOMAIN_S
+_DNSPYTHONS_NAME = re.compile(r"^Do53:(.*)@\d+$")  # of a plain name server: protocol, address, port
 _STUB = "127.0.0.53"  # systemd-resolved, which answers for nothing below .local unless it is told to
 
 
@@ -181,15 +183,22 @@ def _who(errors: object, otherwise: str) -> str:
     said: dict[str, str] = {}
     for error in errors if isinstance(errors, list) else ():
         server, _, port, fault, response = error
-        address = str(getattr(server, "address", server))
+        address = _DNSPYTHONS_NAME.sub(r"\1", str(getattr(server, "address", server)))
         if response is not None and response.rcode() != dns.rcode.NOERROR:
             words = f"answered {dns.rcode.to_text(response.rcode())}"
         elif isinstance(fault, dns.exception.Timeout):
             words = f"did not answer within {DOMAIN_S:.0f} s"
         else:
-            words = str(fault) or type(fault).__name__
+            words = _plain(fault)
         said[address if port == 53 else f"{address}:{port}"] = words
     return ", ".join(f"{server} {words}" for server, words in said.items()) or otherwise
+
+
+def _plain(fault: object) -> str:
+    """`cannot be reached (network is unreachable)`, without the operating system's number."""
+    if isinstance(fault, OSError) and fault.strerror:
+        return f"cannot be reached ({fault.strerror.lower()})"
+    return str(fault) or type(fault).__name__
 
 
 def _read(name: str, answer: dns.resolver.Answer, detour: str) -> SrvAnswer:
