@@ -188,19 +188,19 @@ class RecordDeniesServiceError(QuorateError):
 
     code = "SERVICE_DENIED"
     template = "{record} says that there is no KMS host here (RFC 2782), and clients believe it"
-    hint_template = "remove the record: `{removal}` in nsupdate"
+    hint_template = "Remove the record: `{removal}` in nsupdate"
 
 
 class RecordPortError(QuorateError):
     code = "WRONG_PORT"
     template = "{record} names this host with port {shown}; it listens on {wanted}"
-    hint_template = "remove the record: `{removal}` in nsupdate"
+    hint_template = "Remove the record: `{removal}` in nsupdate"
 
 
 class RecordStaleError(QuorateError):
     code = "STALE_VALUE"
     template = "{record} names this host with another priority or weight than its settings ({wanted})"
-    hint_template = "remove the record: `{removal}` in nsupdate"
+    hint_template = "Remove the record: `{removal}` in nsupdate"
 
 
 class RecordDeadError(QuorateError):
@@ -208,7 +208,7 @@ class RecordDeadError(QuorateError):
 
     code = "DEAD_TARGET"
     template = "{record} is dead: {tried}"
-    hint_template = "start it, or, if that host is gone for good, remove the record: `{removal}` in nsupdate"
+    hint_template = "Start it, or, if that host is gone for good, remove the record: `{removal}` in nsupdate"
 
 
 class RecordOfAnotherHostError(QuorateError):
