@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import hmac
 import unicodedata
@@ -73,9 +73,13 @@ ShownText = Annotated[
 """A name or a sentence of somebody else's, on one line."""
 
 
+# As `base64` does it, in half the time: an answer needs a dozen of these.
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
+
+
 def b64url(data: bytes) -> str:
     """base64url without padding (RFC 7515, section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode("ascii")
 
 
 def unb64url(text: str) -> bytes:
@@ -84,7 +88,7 @@ def unb64url(text: str) -> bytes:
     Raises:
         ValueError: padding, foreign characters, or bits left over: one value has exactly one text.
     """
-    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    data = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4))
     if b64url(data) != text:
         raise ValueError("not canonical base64url")
     return data

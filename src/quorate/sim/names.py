@@ -20,6 +20,7 @@ __all__ = ["DOMAIN", "SimNames", "address_of"]
 
 DOMAIN = "sim.test"
 PORT = 1688
+_ADDRESSES = {"A": ["192.0.2.1"], "AAAA": ["2001:db8::1"]}  # of every host: this network goes by the name
 
 
 def address_of(host: str) -> str:
@@ -34,7 +35,7 @@ class SimNames:
         self.dark = 0
         self.stale = 0
         self._hosts: list[str] = []
-        self._told: dict[tuple[str, str], _Told] = {}  # names are few: each is made once
+        self._told: dict[tuple[tuple[bytes, ...], str], _Told] = {}  # names are few: each is made once
 
     def publish(self, hosts: list[str]) -> None:
         """Hosts that run, by their addresses; passed over while stale, and where nobody runs the old ones stand."""
@@ -49,11 +50,11 @@ class SimNames:
             open_resolver=lambda: resolver, open_upstream=lambda: resolver, own_name=lambda: f"pc.{DOMAIN}"
         )
 
-    def told(self, name: str, kind: str) -> _Told:
+    def told(self, name: dns.name.Name, kind: str) -> _Told:
         """The records of that name and kind, as dnspython has them; none for a name that is not there."""
-        key = name, kind
+        key = name.labels, kind
         if key not in self._told:
-            texts = self._texts(name, kind)
+            texts = self._texts(name.to_text(), kind)
             types = dns.rdataclass.IN, dns.rdatatype.from_text(kind)
             self._told[key] = _Told(dns.rdata.from_text(*types, text) for text in texts)
         return self._told[key]
@@ -61,8 +62,8 @@ class SimNames:
     def _texts(self, name: str, kind: str) -> list[str]:
         if kind == "SRV" and name.startswith("_"):
             return [f"0 0 {PORT} {address_of(host)}." for host in self._hosts]
-        if kind == "A" and name.rstrip(".").removesuffix(f".{DOMAIN}") in self._hosts:
-            return ["192.0.2.1"]  # the network of a simulation goes by the name
+        if name.rstrip(".").removesuffix(f".{DOMAIN}") in self._hosts:
+            return _ADDRESSES.get(kind, [])
         return []
 
 
@@ -89,7 +90,7 @@ class _Resolver:
     def resolve(self, qname: dns.name.Name, rdtype: str, **_more: Any) -> _Told:
         if self._names.dark or self._is_cut_off():
             raise dns.resolver.LifetimeTimeout(timeout=3.0, errors=[])  # type: ignore[no-untyped-call]  # it has none
-        found = self._names.told(qname.to_text(), rdtype)
+        found = self._names.told(qname, rdtype)
         if not found:
             raise dns.resolver.NXDOMAIN
         return found

@@ -86,7 +86,7 @@ class Network:
             self._fail(machine, ticket, ask, "no answer in time", TIMEOUT_S)
             return
         message = Message(ask.request, body, machine.name, self._way_back(machine, ticket, ask))
-        delay_s = chance.between(0, wire.delay_max_s) if wire.delay_max_s else 0
+        delay_s = self._delay_s()
         if delay_s < self._timeline.tick_s:
             self._arrive(route, message)
         else:
@@ -121,13 +121,18 @@ class Network:
     def _deliver(
         self, machine: Asking, ticket: int, ask: Ask, status: int, headers: dict[str, str], body: bytes
     ) -> None:
-        delay_s = self._chance.between(0, self.wire.delay_max_s) if self.wire.delay_max_s else 0
+        delay_s = self._delay_s()
         if delay_s > TIMEOUT_S:
             self._fail(machine, ticket, ask, "no answer in time", TIMEOUT_S)
         elif delay_s < self._timeline.tick_s:
             self._hand_over(machine, ticket, ask, status, headers, body)
         else:
             self._timeline.after(delay_s, Phase.ANSWER, self._hand_over, machine, ticket, ask, status, headers, body)
+
+    def _delay_s(self) -> int:
+        """How long a message is under way; what cannot be told apart in this world is not drawn."""
+        most_s = self.wire.delay_max_s
+        return 0 if most_s < self._timeline.tick_s else self._chance.between(0, most_s)
 
     def _hand_over(
         self, machine: Asking, ticket: int, ask: Ask, status: int, headers: dict[str, str], body: bytes

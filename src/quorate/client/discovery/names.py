@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import dns.exception
 import dns.flags
@@ -94,7 +95,7 @@ class Names:
         name = f"{service}.{domain}."
         detour = ""
         try:
-            answer, detour = self._ask(dns.name.from_text(name), "SRV")
+            answer, detour = self._ask(_named(name), "SRV")
         except dns.resolver.NXDOMAIN:
             return SrvAnswer(name, Result.NO_SUCH_NAME, reason="the name does not exist")
         except dns.resolver.NoAnswer as nothing:
@@ -113,13 +114,13 @@ class Names:
         Raises:
             HostUnreachableError: it has none, or it could not be found out.
         """
-        if dns.inet.is_address(target.host):
+        if _is_address(target.host):
             return (target.host,)
         found: list[str] = []
         reason = "its name has no address in DNS"
         for kind in ("A", "AAAA"):
             try:
-                answer, _ = self._ask(dns.name.from_text(target.host.rstrip(".") + "."), kind)
+                answer, _ = self._ask(_named(target.host.rstrip(".") + "."), kind)
             except dns.resolver.NXDOMAIN:
                 reason = "its name does not exist in DNS"
                 break
@@ -154,6 +155,16 @@ class Names:
             upstream.port = self._resolver.port
             detour = f"{fault} (systemd-resolved does not pass on names below .local; asked the servers behind it)"
             return _resolve(upstream, name, kind), detour
+
+
+@lru_cache(maxsize=64)  # an agent asks for the same few names for as long as it lives
+def _named(text: str) -> dns.name.Name:
+    return dns.name.from_text(text)
+
+
+@lru_cache(maxsize=64)
+def _is_address(host: str) -> bool:
+    return dns.inet.is_address(host)
 
 
 class _FailedError(Exception):
