@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from quorate.clock import SystemClock
 from quorate.core.policy import DAY_S
 from quorate.errors import AdminNotEncryptedError, FilePermissionsError, QuorateError, TlsUnusableError
+from quorate.host.admin_door import CROWD_MAX
 from quorate.host.admin_tls import is_loopback
 from quorate.host.administration import Administration
 from quorate.host.config import StatePaths
@@ -114,6 +115,20 @@ def test_old_versions_of_tls_are_refused(host: Hosted) -> None:
         plain.settimeout(BOUND_S)
         plain.sendall(record)
         assert plain.recv(7)[:1] == b"\x15", "an alert"
+
+
+def test_silent_connections_are_shed_before_the_clients_miss_what_they_hold(host: Hosted, pair: TlsPair) -> None:
+    with contextlib.ExitStack() as silent:
+        held = []
+        for _ in range(CROWD_MAX + 20):
+            plain = socket.create_connection(("127.0.0.1", host.admin_port), BOUND_S)
+            plain.settimeout(BOUND_S)
+            held.append(silent.enter_context(plain))
+        for plain in held:
+            with contextlib.suppress(ConnectionResetError):
+                assert plain.recv(1) == b"", "the host hangs up"
+    assert get(host, pair.cert).status == 200
+    assert host.post(host.request(1)).status == 200
 
 
 # --- exchanged while it runs -----------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from granian.constants import Interfaces
 from quorate.clock import Clock, Entropy
 from quorate.host.admin_api import admin_application
 from quorate.host.admin_changes import Publication
+from quorate.host.admin_crowd import connections_at
 from quorate.host.admin_tls import AdminTls
 from quorate.host.administration import Administration
 from quorate.host.config import Limits, Settings
@@ -27,6 +28,7 @@ from quorate.host.writer import AnswerWriter
 __all__ = ["AdminDoor"]
 
 CONNECTIONS_MAX = 128
+CROWD_MAX = 2 * CONNECTIONS_MAX  # what is open by right, and what is just being closed
 
 _Listen = Callable[[socket.socket], Awaitable[Listener]]
 _Move = Callable[[Listener, str, int, _Listen], Awaitable[Listener]]
@@ -97,8 +99,23 @@ class AdminDoor:
             return await move(listener, *place, self.listen)
         if not is_new:
             return listener
-        renewed = await self.listen(listener.same_socket())
-        await listener.stop(self._limits.stop_s)  # it answers what it has begun
         identity = self._tls.identity
         self._log.info("certificate_changed", expires_s=None if identity is None else identity.expires_s)
+        return await self._anew(listener)
+
+    async def shed(self, listener: Listener) -> Listener:
+        """The listener, or where it holds more connections than it may, a new one without any: administration gives
+        way before the clients' port runs out of descriptors."""
+        if self._tls.identity is None:  # without TLS the server keeps the limit by itself
+            return listener
+        open_now = await asyncio.to_thread(connections_at, listener.port)
+        if open_now <= CROWD_MAX:
+            return listener
+        self._log.warning("administration_crowded", connections=open_now, most=CROWD_MAX)
+        return await self._anew(listener)
+
+    async def _anew(self, listener: Listener) -> Listener:
+        """On the same socket; the former one answers what it has begun, and closes everything else."""
+        renewed = await self.listen(listener.same_socket())
+        await listener.stop(self._limits.stop_s)
         return renewed

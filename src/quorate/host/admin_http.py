@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from quorate.errors import (
     MethodNotAllowedError,
     NotFoundError,
     QuorateError,
+    RequestTimeoutError,
     RequestTooLargeError,
     UnauthorizedError,
 )
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 BODY_BYTES_MAX = 64 * 1024
+BODY_S = 30  # four megabytes over a slow line
 _V4_MAPPED = "::ffff:"
 _T = TypeVar("_T")
 
@@ -46,16 +49,20 @@ def source_of_request(request: Request) -> str:
 
 
 async def body_of(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
-    """All of the body.
+    """All of the body, if it comes in time.
 
     Raises:
-        RequestTooLargeError
+        RequestTooLargeError, RequestTimeoutError
     """
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > bytes_max:
-            raise RequestTooLargeError(body_bytes_max=bytes_max)
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > bytes_max:
+                    raise RequestTooLargeError(body_bytes_max=bytes_max)
+    except TimeoutError:
+        raise RequestTimeoutError(timeout_s=BODY_S) from None
     return bytes(body)
 
 

@@ -281,6 +281,8 @@ class HostServer:
             if is_reload:
                 self._manager.reloading()
             stamp, settings = await self._use_changes(chores, stamp, settings, is_reload)
+            if self._admin is not None:
+                self._admin = await self._door.shed(self._admin)
             if is_reload:
                 self._manager.ready(self._standing())
 

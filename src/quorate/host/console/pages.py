@@ -20,7 +20,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
-from quorate.errors import LockedOutError, RequestTooLargeError, TokenDamagedError, UnauthorizedError
+from quorate.errors import (
+    LockedOutError,
+    RequestTimeoutError,
+    RequestTooLargeError,
+    TokenDamagedError,
+    UnauthorizedError,
+)
 from quorate.host.admin_http import body_of, source_of_request
 from quorate.host.admin_tls import is_loopback
 from quorate.host.administration import Administration
@@ -92,7 +98,7 @@ class _Console:
             return self._sign_in_page(request, "Open this page itself, and sign in there.", 403)
         try:
             body = await body_of(request, FORM_BYTES_MAX)
-        except RequestTooLargeError:
+        except (RequestTooLargeError, RequestTimeoutError):
             return self._sign_in_page(request, "That was not the token.")
         typed = parse_qs(body.decode("utf-8", "replace")).get("token", [""])[0].strip()
         return self._enter(request, typed, "/")
