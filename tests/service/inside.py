@@ -23,6 +23,7 @@ from typing import Any
 QUORATE = "/opt/quorate/bin/quorate"
 STATE = Path("/var/lib/quorate/host")
 CLIENT_STATE = Path("/var/lib/quorate/client")
+CONFIG = Path("/etc/quorate")
 SITE = Path("/opt/quorate/site")
 OUT = Path("/opt/out/findings.json")
 BOUND_S = 20.0
@@ -152,6 +153,24 @@ def stop_and_start_alone() -> None:
     found["answer_alone"] = ask()
 
 
+def by_file() -> None:
+    """The administrator's file, read by the service's own user at a reload."""
+    CONFIG.mkdir(mode=0o755)
+    (CONFIG / "host.toml").write_text("activation-interval = 77\n")
+    (CONFIG / "host.toml").chmod(0o644)
+    found["file_checked"] = said("host", "config", "check")
+    found["before_file"] = setting("activation-interval")
+    run("systemctl", "reload", "quorate-host.service")
+    until(lambda: setting("activation-interval") != found["before_file"])
+    found["after_file"] = setting("activation-interval")
+
+
+def setting(name: str) -> list[Any]:
+    """A setting's value, and where a running host has it from."""
+    rows = [json.loads(line) for line in run(QUORATE, "host", "config", "show", "--json").splitlines()]
+    return next([row["value"], row["where"]] for row in rows if row["name"] == name)
+
+
 def the_event_log() -> None:
     """Handed to the journal and to syslog's local socket, which is journald's too; and vouched for."""
     said("host", "set", "export-journald", "on")
@@ -190,6 +209,10 @@ def the_agent() -> None:
     found["client_seen_by_nobody"] = json.loads(
         run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", QUORATE, "client", "status", "--json")
     )
+    (CONFIG / "client.toml").write_text("https = false\n")
+    run("systemctl", "reload", "quorate-client.service")
+    journal = ("journalctl", "--no-pager", "-u", "quorate-client", "-o", "cat")
+    found["client_reloaded"] = until(lambda: "configuration read again" in run(*journal))
     run("systemctl", "stop", "quorate-client.service")
     found["client_stopped"] = shown("quorate-client.service")
 
@@ -207,6 +230,7 @@ STEPS = (
     administration_over_tls,
     reload_and_watchdog,
     stop_and_start_alone,
+    by_file,
     the_event_log,
     the_agent,
     removal,

@@ -91,6 +91,19 @@ def test_stop_is_clean_and_the_service_runs_without_its_socket_too(found: dict[s
     assert found["answer_alone"]["status"] == "licensed"
 
 
+def test_the_administrators_file_is_used_after_a_reload(found: dict[str, Any]) -> None:
+    assert found["file_checked"] == {
+        "file": "/etc/quorate/host.toml",
+        "ok": True,
+        "settings": ["activation-interval"],
+        "problems": [],
+        "notes": [],
+    }
+    assert found["before_file"] == [120, None]
+    assert found["after_file"] == [77, "/etc/quorate/host.toml:1"]
+    assert found["client_reloaded"]
+
+
 def test_s24_every_event_is_in_the_journal_under_its_own_fields(found: dict[str, Any]) -> None:
     assert found["exported"]
     entry = found["entry"]
