@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from quorate.core.policy import DAY_S
-from quorate.host.store.statements import cursor_of
+from quorate.host.store.driver import rows_of
 from quorate.host.store.store import Store
 from tests.store.world import Site
 from tests.support.clocks import START_S
@@ -70,12 +70,12 @@ def test_a_reader_sees_one_moment_whichever_way_it_asks(site: Site) -> None:
     site.ask(1)
     heard = "SELECT count(*) FROM cmid_records"
     with site.store.database.reading() as reader:
-        assert cursor_of(reader).execute(heard).fetchone() == (1,)
+        assert rows_of(reader, heard) == [(1,)]
         site.ask(2)
-        assert cursor_of(reader).execute(heard).fetchone() == (1,)
+        assert rows_of(reader, heard) == [(1,)]
         assert reader.exec_driver_sql(heard).scalar() == 1
     with site.store.database.reading() as reader:
-        assert cursor_of(reader).execute(heard).fetchone() == (2,)
+        assert rows_of(reader, heard) == [(2,)]
 
 
 def test_a_store_that_was_closed_is_one_file_that_only_its_owner_reads(site: Site, tmp_path: Path) -> None:

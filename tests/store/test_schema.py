@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy.dialects import sqlite
 
 from quorate.core.policy import PROFILES
 from quorate.errors import FileAccessError, SchemaNewerError, StateExistsError, StateMissingError
+from quorate.host.store import migrations
 from quorate.host.store.batch import CountKey
+from quorate.host.store.database import REVISIONS
 from quorate.host.store.schema import metadata
 from quorate.host.store.statements import heard_cmids
 from quorate.host.store.store import Store
@@ -25,6 +28,11 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(site: Site) -> Non
         context = MigrationContext.configure(connection)
         assert context.get_current_revision() == "0004"
         assert compare_metadata(context, metadata) == []
+
+
+def test_the_known_revisions_are_those_of_the_migrations() -> None:
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert tuple(reversed([step.revision for step in scripts.walk_revisions()])) == REVISIONS
 
 
 def test_a_newer_database_is_refused_and_stays_as_it_is(site: Site, tmp_path: Path) -> None:

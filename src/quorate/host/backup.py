@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
 import msgspec
-from alembic.migration import MigrationContext
 from msgspec import Meta
 
 from quorate import __version__
@@ -40,7 +39,7 @@ from quorate.host.audit import told as told_event
 from quorate.host.config import StatePaths
 from quorate.host.files import SECRET_MODE, give_to_folder_owner, read_file, read_secret
 from quorate.host.keyring import PENDING_MAX, PRODUCTS_MAX, HostKeyring
-from quorate.host.store.database import Database
+from quorate.host.store.database import Database, revision_of
 from quorate.host.store.transaction import transaction
 
 __all__ = [
@@ -159,7 +158,7 @@ def _copy(database: Database, copy: Path) -> str:
     The open transaction holds that moment: what others write meanwhile does not make the copy begin anew.
     """
     with database.reading() as connection, contextlib.closing(sqlite3.connect(copy)) as made:
-        schema = MigrationContext.configure(connection).get_current_revision()
+        schema = revision_of(connection)
         source = connection.connection.driver_connection
         assert isinstance(source, sqlite3.Connection), "a host's store is SQLite"  # noqa: S101  (our own mistake only)
         made.execute("PRAGMA synchronous=OFF")

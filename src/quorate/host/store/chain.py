@@ -15,8 +15,9 @@ from quorate.core.eventchain import Link, begin, follow
 from quorate.core.events import HostEvent
 from quorate.core.messages import encode
 from quorate.host.store.batch import cmid_bytes
+from quorate.host.store.driver import rows_of
 from quorate.host.store.schema import event_log, events
-from quorate.host.store.statements import Compiled, cursor_of
+from quorate.host.store.statements import Compiled
 
 __all__ = ["EventWriter", "head_of", "log_of"]
 
@@ -52,10 +53,10 @@ def head_of(connection: Connection) -> Link:
     A row that somebody's hand has spoiled must not stop a host: what follows it is chained to what can be used of it,
     and `verify` names it.
     """
-    row = cursor_of(connection).execute(_HEAD, (_NUMBERS_MAX,)).fetchone()
-    if row is None:
+    found = rows_of(connection, _HEAD, (_NUMBERS_MAX,))
+    if not found:
         return begin(log_of(connection))
-    number, digest, upto_bytes = row
+    [(number, digest, upto_bytes)] = found
     is_size = isinstance(upto_bytes, int) and 0 <= upto_bytes < _NUMBERS_MAX
     return Link(number, digest if isinstance(digest, bytes) else b"", upto_bytes if is_size else 0)
 

@@ -10,14 +10,11 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -29,8 +26,9 @@ from quorate.errors import (
     StoreUnavailableError,
 )
 from quorate.host.files import give_to_folder_owner
+from quorate.host.store.driver import rows_of
 
-__all__ = ["Database"]
+__all__ = ["REVISIONS", "Database", "revision_of"]
 
 BUSY_TIMEOUT_S: Final = 5  # another process holds the write lock for milliseconds; longer is a fault worth an answer
 RETRY_AFTER_S: Final = 30  # what clients are told while the store cannot be written
@@ -43,6 +41,9 @@ READ: Final = "BEGIN"
 
 _MAGIC: Final = b"SQLite format 3\0"
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+REVISIONS: Final = tuple(sorted(script.name[1:5] for script in (_MIGRATIONS / "versions").glob("v????_*.py")))
+"""Every shape a database may have, oldest first; the last is the one that is known here."""
 
 _WRITER_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -124,17 +125,15 @@ class Database:
             raise DatabaseMissingError(path=path)
         if _beginning_of(path) != _MAGIC:
             raise FileAccessError(path=path, reason="it is not a database")
-        scripts = ScriptDirectory(str(_MIGRATIONS))
-        known = scripts.get_current_head()
         opened = cls(path, busy_timeout_s, is_durable=is_durable)
         try:
             with opened.reading() as connection:
-                found = MigrationContext.configure(connection).get_current_revision()
+                found = revision_of(connection)
             if found is None:
                 raise FileAccessError(path=path, reason="it is not the database of a KMS host")
-            if found not in {step.revision for step in scripts.walk_revisions()}:
-                raise SchemaNewerError(path=path, found=found, known=known)
-            if found != known:
+            if found not in REVISIONS:
+                raise SchemaNewerError(path=path, found=found, known=REVISIONS[-1])
+            if found != REVISIONS[-1]:
                 with opened.writing() as connection:
                     _migrate(connection)
         except BaseException:
@@ -159,7 +158,7 @@ class Database:
             try:
                 with connection.begin():
                     yield connection
-            except (DBAPIError, sqlite3.Error):
+            except DBAPIError:
                 # A connection that was opened on a read-only or vanished file stays so: the next call opens anew.
                 connection.invalidate()
                 raise
@@ -175,7 +174,7 @@ class Database:
             try:
                 connection.begin()  # ended by closing it
                 yield connection
-            except (DBAPIError, sqlite3.Error):
+            except DBAPIError:
                 connection.invalidate()
                 raise
 
@@ -191,8 +190,8 @@ class Database:
             yield
         except PoolTimeoutError as fault:
             raise self._unavailable("all connections are in use") from fault
-        except (DBAPIError, sqlite3.Error) as fault:
-            code = getattr(fault.orig if isinstance(fault, DBAPIError) else fault, "sqlite_errorcode", None)
+        except DBAPIError as fault:
+            code = getattr(fault.orig, "sqlite_errorcode", None)
             reason = None if code is None else _REASONS.get(code & 0xFF)  # the upper bits only refine
             if reason is None:
                 raise
@@ -224,7 +223,7 @@ def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int, bu
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.connection.cursor().execute(begin)
+        rows_of(connection, begin)
 
     return engine
 
@@ -245,12 +244,17 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def revision_of(connection: Connection) -> str | None:
+    """The shape of a database; None: it is none of ours."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if found is None else str(found)
+
+
 def _migrate(connection: Connection) -> None:
     """All pending steps, in the transaction of `connection`."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    import_module("quorate.host.store.migrate").migrate(connection, _MIGRATIONS)
 
 
 def _trouble_in(folder: Path) -> str | None:

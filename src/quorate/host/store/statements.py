@@ -1,8 +1,6 @@
 """The statements that every answer needs, made once.
 
-SQLAlchemy compiles them and the driver runs them, on plain rows: what SQLAlchemy does for each statement and each row
-(named parameters, results, events) is more than SQLite's own work. Measured: 8 to 15 of 40 us a request at batches of
-64, and 250 of 640 us at batches of one.
+SQLAlchemy compiles them and the driver runs them, on plain rows (`host/store/driver.py`).
 """
 
 from __future__ import annotations
@@ -26,9 +24,10 @@ from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.count import ActivationCount
 from quorate.host.store.batch import CountKey, Key, Record
+from quorate.host.store.driver import rows_of, run_many
 from quorate.host.store.schema import cmid_records, request_counters
 
-__all__ = ["Compiled", "CompiledList", "Statements", "cursor_of", "heard_cmids"]
+__all__ = ["Compiled", "CompiledList", "Statements", "heard_cmids"]
 
 
 def heard_cmids(classes: int) -> Select[Any]:
@@ -57,11 +56,6 @@ def _records_of_cmids(cmids: int) -> Select[Any]:
     )
 
 
-def cursor_of(connection: Connection) -> Any:
-    """The driver's own cursor, in the connection's transaction. `Database.writing` and `.reading` know its faults."""
-    return connection.connection.cursor()
-
-
 class Compiled:
     """One statement for many rows; each row is a tuple in the order of `columns`."""
 
@@ -74,7 +68,7 @@ class Compiled:
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """The statement once for each row; no rows, no statement."""
         if rows:
-            cursor_of(connection).executemany(self._sql, rows)
+            run_many(connection, self._sql, rows)
 
 
 class CompiledList:
@@ -94,8 +88,7 @@ class CompiledList:
         if sql is None:
             sql = self._sql[length] = str(self._query(length).compile(dialect=self._dialect))
         filled = (*values, *[values[-1]] * (length - len(values)))  # a value twice in a list changes nothing
-        found: list[tuple[Any, ...]] = cursor_of(connection).execute(sql, (*before, *filled, *after)).fetchall()
-        return found
+        return rows_of(connection, sql, (*before, *filled, *after))
 
 
 class Statements:
