@@ -80,8 +80,31 @@ def test_memory_is_bounded_whoever_asks() -> None:
         door.admission.note_newcomers([f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"])
     for number in range(CMIDS_MAX + 100):
         door.admission.question(cmid_of(number))
-    held = (door.admission._sources._left, door.admission._cmids._left, door.admission._newcomers)
-    assert [len(each) for each in held] == [SOURCES_MAX, CMIDS_MAX, SOURCES_MAX]
+    held = [len(each) for each in (door.admission._sources, door.admission._cmids, door.admission._newcomers)]
+    assert SOURCES_MAX / 2 <= held[0] <= SOURCES_MAX
+    assert CMIDS_MAX / 2 <= held[1] <= CMIDS_MAX
+    assert held[2] == SOURCES_MAX
+
+
+def test_who_may_ask_freely_again_takes_no_memory() -> None:
+    door = Door(cmid_rate=2)
+    for number in range(100_000):
+        door.admission.question(cmid_of(number))
+        door.clock.advance(1 / 200)
+    assert len(door.admission._cmids) <= 2 * 30 * 200
+    door.admission.question(cmid_of(99_999))
+    with pytest.raises(RateLimitedError):
+        door.admission.question(cmid_of(99_999))
+
+
+def test_who_goes_on_asking_is_not_forgotten_among_very_many() -> None:
+    door = Door(source_rate=60, cmid_rate=2)
+    refused = 0
+    for number in range(2 * SOURCES_MAX):
+        door.refused(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 1)
+        if number % 100 == 0:
+            refused += len(door.refused("192.0.2.1", 1))
+    assert refused == 2 * SOURCES_MAX // 100 + 1 - 60
 
 
 def test_only_the_networks_that_are_named_are_served() -> None:

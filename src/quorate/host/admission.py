@@ -22,26 +22,40 @@ __all__ = ["Admission"]
 
 SOURCES_MAX: Final = 16_384
 CMIDS_MAX: Final = 65_536  # with the sources about 15 MB
+_NAMES_LOOKED_AT: Final = 4096  # from so many on it is worth looking who may be forgotten
 HOUR_S: Final = 3600
 RETRY_S, RETRY_SPREAD_S = 30.0, 60.0  # who was refused together does not come back together
 
 
 class _Buckets:
-    """A bucket of questions for each name, that fills again with time."""
+    """A bucket of questions for each name, that fills again within a minute.
+
+    Kept is when it will be full, and nothing of those that are full: a name that asks seldom is soon forgotten.
+    """
 
     def __init__(self, names_max: int) -> None:
         self._names_max = names_max
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # name: (questions left, as of)
+        self._full_s: dict[str, float] = {}
+        self._look_at = _NAMES_LOOKED_AT
+
+    def __len__(self) -> int:
+        return len(self._full_s)
 
     def take(self, name: str, per_minute: int, now: float) -> bool:
         """Whether one more is in it. `per_minute` is also its size."""
-        left, as_of = self._left.pop(name, (float(per_minute), now))
-        left = min(float(per_minute), left + max(0.0, now - as_of) * per_minute / 60)
-        is_allowed = left >= 1
-        self._left[name] = (left - 1 if is_allowed else left, now)
-        if len(self._left) > self._names_max:
-            self._left.popitem(last=False)
+        one_s = 60 / per_minute
+        full_s = max(self._full_s.pop(name, now), now)
+        is_allowed = full_s - now <= 60 - one_s * 0.99  # sums of fractions are a little off
+        self._full_s[name] = full_s + one_s if is_allowed else full_s  # at the end: it was the last to ask
+        if len(self._full_s) >= self._look_at:
+            self._forget(now)
         return is_allowed
+
+    def _forget(self, now: float) -> None:
+        """Those that are full again; where that leaves too many, the half that asked longest ago."""
+        left = [each for each in self._full_s.items() if each[1] > now]
+        self._full_s = dict(left[-self._names_max // 2 :] if len(left) >= self._names_max else left)
+        self._look_at = min(max(2 * len(self._full_s), _NAMES_LOOKED_AT), self._names_max)
 
 
 class Admission:
