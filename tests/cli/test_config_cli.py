@@ -85,6 +85,17 @@ def test_a_clients_file_is_checked_and_explained(tmp_path: Path) -> None:
     assert shown["https"]["source"] == "default"
 
 
+def test_a_file_that_others_may_change_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "client.toml"
+    file.write_text("mdns = true\n")
+    file.chmod(0o666)
+    done = quorate("client", "config", "check", str(file), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["notes"] == [f"others may change {file}: chmod go-w {file}"]
+    file.chmod(0o644)
+    assert json.loads(quorate("client", "config", "check", str(file), "--json").stdout)["notes"] == []
+
+
 def test_commands_that_ask_refuse_a_bad_file_and_status_warns(here: Installation, tmp_path: Path) -> None:
     file = tmp_path / "client.toml"
     file.write_text("\nhtps = true\n")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from quorate.core.configfile import Checked, FileSetting, example_file
 
 __all__ = ["SHOW_COLUMNS", "say_checked", "say_example", "say_no_file"]
 
+MACHINE_FOLDER = Path("/etc/quorate")
 SHOW_COLUMNS = {"name": "SETTING", "value": "VALUE", "source": "FROM", "where": "WHERE"}
 
 
 def say_checked(output: Output, file: Path, checked: Checked, notes: Sequence[str] = ()) -> None:
     """Every problem with its line, the nearest name and what is allowed; ends with 1 when there is one."""
+    notes = [*notes, *_mode_notes(file)]
     problems = [
         {"line": flaw.line, "column": flaw.column, "name": flaw.name, "reason": flaw.reason, "allowed": flaw.allowed}
         for flaw in checked.flaws
@@ -37,6 +40,15 @@ def say_checked(output: Output, file: Path, checked: Checked, notes: Sequence[st
         output.say(f"{file}: {words}." if number else f"{file} is good: {good} setting{'' if good == 1 else 's'}.")
     if problems:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _mode_notes(file: Path) -> Iterator[str]:
+    """What its mode means for it: who may change it rules the host, and the service's user must read it."""
+    mode = file.stat().st_mode
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        yield f"others may change {file}: chmod go-w {file}"
+    if file.absolute().parent == MACHINE_FOLDER and not mode & stat.S_IROTH:
+        yield f"a service's own user cannot read {file}: chmod o+r {file}"
 
 
 def say_no_file(output: Output, file: Path | None, example: str) -> None:
