@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from pathlib import Path
@@ -81,6 +82,21 @@ def test_a_link_is_not_followed_and_a_missing_folder_is_said(tmp_path: Path) -> 
     with pytest.raises(OSError, match="No such file"):
         FileTarget(tmp_path / "nowhere" / "file", 10**6).send(given(1, 1))
     assert (tmp_path / "elsewhere").read_bytes() == b""
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\0", b"#!/bin/sh\n", b"[1]\n"])
+def test_a_file_of_another_kind_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "host.db").write_bytes(content)
+    with pytest.raises(OSError, match="something else than exported events"):
+        FileTarget(tmp_path / "host.db", 10**6).send(given(1, 1))
+    assert (tmp_path / "host.db").read_bytes() == content
+
+
+def test_what_is_no_file_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/null")):
+        with pytest.raises(OSError, match=r"something else|Is a directory"):
+            FileTarget(path, 10**6).send(given(1, 1))
 
 
 # --- datagrams -------------------------------------------------------------------------------------------------------

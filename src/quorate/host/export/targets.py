@@ -12,6 +12,7 @@ import fcntl
 import os
 import select
 import socket
+import stat
 import struct
 import termios
 import threading
@@ -52,9 +53,11 @@ class FileTarget:
 
     def send(self, given: Sequence[Exported]) -> None:
         lines = b"".join(map(json_line, given))
-        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(
+            self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600
+        )
         with os.fdopen(descriptor, "ab") as file:
-            size = os.fstat(descriptor).st_size
+            size = _size_of_ours(descriptor)
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 lines = b"\n" + lines  # a line that a power cut left unfinished; it follows once more, whole
             file.write(lines)
@@ -150,6 +153,14 @@ class TcpSyslog:
             raise TimeoutError(errno.ETIMEDOUT, "it does not take what is sent")
         if _is_ended(opened):
             raise ConnectionResetError(errno.ECONNRESET, "it has ended the connection")
+
+
+def _size_of_ours(descriptor: int) -> int:
+    """Its size, if it is a file of events or a new one: `host.db`, named by mistake, would not survive a line more."""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or (found.st_size and os.pread(descriptor, 1, 0) != b"{"):
+        raise FileExistsError(errno.EEXIST, "there is something else than exported events in it")
+    return found.st_size
 
 
 def _connected(family: int, kind: int, address: str | tuple[object, ...]) -> socket.socket:

@@ -1,0 +1,55 @@
+"""Two processes write one log at the same time, and one of them is killed: the chain holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quorate.core.events import PublicationFailed
+from quorate.core.keys import VerifyKeys
+from quorate.host.store.store import Store
+from quorate.host.store.verify import verify_log
+from tests.store.world import SIGNER, Site
+
+KEYS = VerifyKeys.of([SIGNER.key.public()])
+
+
+@contextmanager
+def committing(path: Path, first: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that commits batches, trims and sweeps until it is killed."""
+    words = [sys.executable, "-m", "tests.store.committer", str(path), str(first), "16"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def lines(process: subprocess.Popen[bytes], number: int) -> None:
+    assert process.stdout is not None
+    for _ in range(number):
+        assert process.stdout.readline(), "the other process has ended"
+
+
+def test_a_command_writes_between_the_batches_of_a_host_that_is_then_killed(tmp_path: Path) -> None:
+    site = Site(tmp_path / "host.sqlite3")
+    site.store.close()
+    store = Store.open(site.path)
+    try:
+        for life in range(3):
+            with committing(site.path, life * 1_000_000) as process:
+                lines(process, 1)
+                for turn in range(40):
+                    store.record(PublicationFailed(time_s=turn, code="X", domain="example.org", message="no"))
+                    lines(process, 1)
+            verdict = verify_log(store.database, SIGNER.host_id, KEYS)
+            assert verdict.finding is None
+            assert verdict.last is not None
+            assert verdict.last >= (life + 1) * 41 * 16, "its batches, and what was recorded here"
+        names = store.reports.events(12293, limit=1000)
+        assert names, "what was recorded here is in the kept part too"
+    finally:
+        store.close()
