@@ -1,8 +1,8 @@
 """Who changes a host: every change of administration, and every refused one, leaves event 12315.
 
 The event is written in the transaction of the change where that is in the database. A file is replaced within such a
-transaction, so that what cannot be written down is not done either; only a crash in the moment between the file and the
-commit leaves a change without its event.
+transaction, which is begun first: a store that cannot be written stops the change. Only a crash, or a disk that fills
+up, in the moment between the file and the commit leaves a change without its event.
 """
 
 from __future__ import annotations
