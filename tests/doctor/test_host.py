@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from quorate.core.checkup import Check, Level, cause_of
 from quorate.core.messages import HostDescription
 from quorate.core.policy import DAY_S
 from quorate.errors import FirewallNeedsRootError
+from quorate.host.administration import Administration
 from quorate.host.checkup import HOST_STEPS, FirewallPort, HostCheckup
 from quorate.host.config import StatePaths
 from quorate.host.publication.check import Hello
@@ -28,6 +30,7 @@ from tests.doctor.patient import LONE, levels, one
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import World
 from tests.support.hosting import Hosted, make_host, running
+from tests.support.tlspair import make_pair
 
 OFF = {"dns-publishing": "off"}
 
@@ -282,3 +285,23 @@ def test_a_full_disk_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("quorate.host.checkup.shutil.disk_usage", lambda _: nearly_full)
     check = one(host.checks(), "disk")
     assert (check.level, check.code) == (Level.FAIL, "STORE_UNAVAILABLE")
+
+
+# --- administration --------------------------------------------------------------------------------------------------
+
+
+def test_administration_is_told_with_its_certificate_and_what_is_wrong_with_it(host: Host, tmp_path: Path) -> None:
+    host.make()
+    assert "for this machine only" in one(host.checks(), "administration").seen
+    day = datetime.fromtimestamp(host.clock.now_s(), UTC)
+    pair = make_pair(tmp_path, end=day + timedelta(days=30))
+    with Administration.open(StatePaths(tmp_path / "host"), host.clock, SeededEntropy(5)) as administration:
+        administration.set_settings(pair.settings)
+    check = one(host.checks(), "administration")
+    assert (check.level, "over TLS until" in check.seen) == (Level.OK, True)
+    host.clock.advance(10 * DAY_S)
+    check = one(host.checks(), "administration")
+    assert (check.level, check.code, "ends" in check.seen) == (Level.WARN, "TLS_UNUSABLE", True)
+    pair.key.unlink()
+    check = one(host.checks(), "administration")
+    assert (check.level, check.code, str(pair.key) in check.seen) == (Level.FAIL, "TLS_UNUSABLE", True)

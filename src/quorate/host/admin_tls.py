@@ -11,7 +11,7 @@ from quorate.errors import AdminNotEncryptedError, QuorateError
 from quorate.host.config import Settings
 from quorate.host.tls import TlsFiles, TlsIdentity, load_tls, try_tls
 
-__all__ = ["AdminTls", "check_admin_settings", "is_loopback", "tls_files"]
+__all__ = ["AdminTls", "check_admin_settings", "is_loopback", "tls_files", "tls_identity"]
 
 
 def is_loopback(address: str) -> bool:
@@ -95,12 +95,23 @@ def _seen(settings: Settings) -> object:
     return settings.admin_address, files, None if files is None else files.stamp()
 
 
-def _identity(settings: Settings, now_s: int, *, is_new: bool) -> TlsIdentity | None:
+def tls_identity(settings: Settings, now_s: int, *, is_new: bool = False) -> TlsIdentity | None:
+    """What these settings say, read and checked but not tried; None: no TLS.
+
+    Raises:
+        AdminNotEncryptedError: others could reach administration, and there is none.
+        TlsUnusableError, FilePermissionsError
+    """
     files = tls_files(settings)
     if files is None:
         if not is_loopback(settings.admin_address):
             raise AdminNotEncryptedError(address=settings.admin_address)
         return None
-    identity = load_tls(files, now_s, is_new=is_new)
-    try_tls(identity)
+    return load_tls(files, now_s, is_new=is_new)
+
+
+def _identity(settings: Settings, now_s: int, *, is_new: bool) -> TlsIdentity | None:
+    identity = tls_identity(settings, now_s, is_new=is_new)
+    if identity is not None:
+        try_tls(identity)
     return identity

@@ -30,7 +30,9 @@ from quorate.errors import (
     ProductNotCoveredError,
     QuorateError,
     StoreUnavailableError,
+    TlsUnusableError,
 )
+from quorate.host.admin_tls import tls_identity
 from quorate.host.administration import Administration
 from quorate.host.config import Limits, StatePaths
 from quorate.host.configuration import Configuration
@@ -45,7 +47,7 @@ __all__ = ["HOST_STEPS", "FirewallPort", "HostCheckup"]
 
 HOST_STEPS = (
     *("state", "key", "certificate", "port", "protocol", "firewall", "dns", "store", "disk", "clock", "count"),
-    *("forecast", "events"),
+    *("forecast", "administration", "events"),
 )
 DISK_WARN_MIN = 256 * 1024 * 1024  # bytes; a busy host's event log grows by tens of megabytes a day
 CLOCK_TOLERANCE_S = 4 * HOUR_S
@@ -125,8 +127,22 @@ class HostCheckup:
             "clock": lambda: [self._clock_of(host)],
             "count": lambda: self._counts(host),
             "forecast": lambda: [self._forecast(host)],
+            "administration": lambda: [self._administered(host)],
             "events": lambda: [self._last_event(host)],
         }
+
+    def _administered(self, host: Administration) -> Check:
+        settings, now_s = host.settings(), self._clock.now_s()
+        tokens, identity = len(host.tokens()), tls_identity(settings, now_s)
+        where = f"administration on {settings.admin_address}"
+        if identity is None:
+            return Check("administration", Level.OK, f"{where}, for this machine only")
+        ending = identity.ending(now_s)
+        if ending is not None:
+            fix = "Replace certificate and key; a running host takes them within a second."
+            return Check("administration", Level.WARN, ending, TlsUnusableError.code, fix)
+        seen = f"{where} over TLS until {utc_text(identity.expires_s)}, for {tokens} tokens"
+        return Check("administration", Level.OK, seen)
 
     # --- files and papers ------------------------------------------------------------------------------------------
 
