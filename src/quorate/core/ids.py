@@ -88,7 +88,9 @@ def unb64url(text: str) -> bytes:
     Raises:
         ValueError: padding, foreign characters, or bits left over: one value has exactly one text.
     """
-    data = binascii.a2b_base64(text.encode("ascii").translate(_FROM_URL) + b"=" * (-len(text) % 4))
+    if not text.isascii():
+        raise ValueError("not base64url")
+    data = binascii.a2b_base64(text.encode().translate(_FROM_URL) + b"=" * (-len(text) % 4))
     if b64url(data) != text:
         raise ValueError("not canonical base64url")
     return data
