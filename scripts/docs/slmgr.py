@@ -14,11 +14,11 @@ switch with `/` or `-`, in any case; several are done in order, and the first fa
 slmgr's lines in slmgr's order; days are minutes divided by 1440, rounded down. Unlike slmgr.vbs it has exit codes
 (0 worked, 1 failed, 2 misused, 3 refused by the host), `--json` (one object for each switch) and no windows.
 
-**Another machine:** `quorate-slmgr host1 alice TOKEN /dlv` talks to that host's administration (`https://host1:1689`; on
-loopback `http://`; both and another port may be written out). TOKEN is one that `quorate host token add alice` has printed
-there, or `QUORATE_ADMIN_TOKEN`, or `-` to be asked for it; the user is the token's name, or `admin` for any. Every switch
-of a KMS host works there; clients have no remote administration. On the host itself its `admin.token` is read. How to open
-it: [administer over the network](../how-to/administer-over-the-network.md).
+**Another machine:** `quorate-slmgr host1 alice TOKEN /dlv` talks to that host's administration (`https://host1:1689`;
+on loopback `http://`; both and another port may be written out). TOKEN is one that `quorate host token add alice` has
+printed there, or `QUORATE_ADMIN_TOKEN`, or `-` to be asked for it; the user is the token's name, or `admin` for any.
+Every switch of a KMS host works there; clients have no remote administration. On the host itself its `admin.token` is
+read. How to open it: [administer over the network](../how-to/administer-over-the-network.md).
 
 **Which machine:** a switch for a KMS host works on a KMS host, one for a client on a client. Where a machine is both,
 `--role host` or `--role client` decides, and what only shows shows both. A host key is never installed on a machine
