@@ -10,7 +10,7 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lint format docs bench swarm venv clean
+.PHONY: help demo test lint format docs bench bench-simulator swarm venv clean
 
 help:
 	@echo 'make demo    a publisher, a KMS host and a fleet that activates, until Ctrl-C (ARGS="--clients 40")'
@@ -22,6 +22,7 @@ help:
 	@echo 'make format  let ruff rewrite what it can'
 	@echo 'make docs    write the generated pages of docs/reference again'
 	@echo 'make bench   the benchmark table (ARGS=--json for scripts)'
+	@echo 'make bench-simulator   what a simulated year costs (ARGS=--quick)'
 	@echo 'make swarm   random fleets with random faults, for five minutes (SECONDS=3600)'
 	@echo 'make clean   remove .venv and all caches'
 
@@ -47,6 +48,9 @@ docs: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-simulator: $(READY)
+	@$(BIN)/python -m benchmarks.simulator $(ARGS)
 
 swarm: $(READY)
 	@$(BIN)/quorate simulate --swarm $(or $(SECONDS),300) $(ARGS)

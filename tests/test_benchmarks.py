@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from benchmarks.__main__ import main
 from benchmarks.questions import question
+from benchmarks.simulator import main as simulator
 from benchmarks.stored import GROUP, fill_host
 from benchmarks.targets import verdicts
 from quorate.core.ids import unb64url
@@ -101,3 +102,16 @@ def test_a_target_is_met_or_not_or_not_measured() -> None:
     assert said["lost"].met is True
     assert said["over_floor"].met is None
     assert "1,000,000" in said["filled_over_empty"].title
+
+
+def test_a_simulated_year_is_measured_with_what_it_did(capfd: pytest.CaptureFixture[str]) -> None:
+    assert simulator(["--quick", "--json", "--only", "year", "signed"]) == 0
+    quick, signed = json.loads(capfd.readouterr().out)["cases"]
+    assert (quick["signatures"], signed["signatures"]) == ("quick", "real")
+    for each in (quick, signed):
+        assert each["violations"] == 0
+        assert each["met"] is None, "a fiftieth says nothing"
+        assert each["events"] > each["requests"] > 3 * each["machines"]
+        assert each["cpu_s"] > 0
+    assert simulator(["--quick", "--only", "year"]) == 0
+    assert "asked: 60 s: not measured (--quick); 0 rules broken" in capfd.readouterr().out
