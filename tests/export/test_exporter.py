@@ -58,15 +58,15 @@ def events_in(path: Path) -> list[object]:
     return [line["id"] for line in lines(path) if "id" in line]
 
 
-def test_events_of_before_are_not_exported_and_all_later_ones_are(site: Site, tmp_path: Path) -> None:
+def test_a_new_target_begins_with_the_newest_event_and_gets_all_later_ones(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     site.ask_all(range(10))
     with exporting(site, export_file=str(path)):
         until(lambda: is_known(site, f"file {path}"), "the beginning")
         site.ask_all(range(2500))
-        until(lambda: len(lines(path)) == 2500, "all events")
+        until(lambda: len(lines(path)) == 2501, "all events")
         site.ask(1)
-    assert events_in(path) == list(range(11, 2512))  # the last one at the stop
+    assert events_in(path) == list(range(10, 2512))  # the last one at the stop
 
 
 def test_a_restart_goes_on_where_it_was(site: Site, tmp_path: Path) -> None:
@@ -136,6 +136,13 @@ def test_a_target_that_comes_and_goes_fills_no_log(site: Site, tmp_path: Path) -
     assert len(told) == 1
 
 
+def test_a_target_that_does_not_work_shows_at_once_and_not_at_the_next_event(site: Site, tmp_path: Path) -> None:
+    site.ask(1)
+    with exporting(site, export_journald=True, journal=tmp_path / "none") as export:
+        until(lambda: bool(export.faults()), "the fault")
+        assert "No such file or directory" in export.faults()[0]
+
+
 def test_two_targets_do_not_wait_for_each_other(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     with exporting(site, export_file=str(path), export_journald=True, journal=tmp_path / "none") as export:
@@ -180,7 +187,7 @@ def test_a_target_that_is_turned_off_and_on_begins_anew(site: Site, tmp_path: Pa
         export.adopt(Settings(export_file=str(path)))
         until(lambda: is_known(site, f"file {path}"), "the new beginning")
         site.ask(2)
-    assert events_in(path) == [1, 7]
+    assert events_in(path) == [1, 6, 7]
 
 
 def test_what_retention_removed_before_it_was_exported_is_said(site: Site, tmp_path: Path) -> None:

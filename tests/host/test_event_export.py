@@ -41,11 +41,11 @@ def test_all_events_of_a_run_are_in_the_file_the_last_checkpoint_too(tmp_path: P
             host.activate(number)
         clock = host.clock
     first = numbers(path)
-    assert first == list(range(first[0], first[0] + 20))
+    assert first == list(range(first[0], first[0] + 21)), "the newest of before, and those of this run"
     assert lines(path)[-1]["checkpoint_of"] == first[-1]
     with running(tmp_path / "host", WORLD, clock) as host:
         host.activate(1)
-    assert numbers(path) == list(range(first[0], first[0] + 21))
+    assert numbers(path) == list(range(first[0], first[0] + 22))
 
 
 def test_a_target_that_is_away_warns_in_readyz_and_keeps_nobody_waiting(tmp_path: Path) -> None:
@@ -84,13 +84,15 @@ def test_a_host_vouches_for_its_log_by_itself_and_retention_leaves_it_whole(tmp_
         host.activate(6)
         administration = host.administration
         until(lambda: administration.events(None, 0, 1)[0]["id"] > 5, "housekeeping")
+        host.clock.advance(3601)  # the hour's checkpoint may have come before the last event, or after it
         keyring, database = administration.keyring, administration._store.database
         keys = keyring.signing_key().verify_keys()
         until(
             lambda: verify_log(database, keyring.host_id, keys).sealed_to == administration.events(limit=1)[0]["id"],
-            "the hour's checkpoint",
+            "the next checkpoint",
         )
         verdict = verify_log(database, keyring.host_id, keys)
-        assert (verdict.finding, verdict.checkpoints) == (None, 2)
+        assert verdict.finding is None
+        assert 2 <= verdict.checkpoints <= 3, "what retention left, and those of the hours since"
         assert verdict.first is not None
         assert verdict.first > 1

@@ -70,7 +70,7 @@ class Exporter:
         self._thread = threading.Thread(target=self._run, name="quorate-export", daemon=True)
 
     def start(self) -> None:
-        """Begin; where this target was not known before, with what is written from now on."""
+        """Begin; where this target was not known before, with the newest event."""
         self._thread.start()
 
     def ask_to_stop(self) -> None:
@@ -152,8 +152,9 @@ class Exporter:
                 return msgspec.convert(stored, Place)
             except msgspec.ValidationError:
                 self._log.warning("export_place_unknown", target=self.name)
-        head = head_number(self._store.database)
-        place = Place(head, head)
+        newest = head_number(self._store.database)
+        before = max(newest - 1, 0)  # the newest goes out at once: whoever has set a target sees whether it works
+        place = Place(before, before)
         self._store.set_setting(self._key, msgspec.to_builtins(place))
         return place
 
