@@ -215,6 +215,19 @@ def test_an_address_that_others_reach_needs_tls(tmp_path: Path, pair: TlsPair, a
         assert codes == ["ADMIN_NOT_ENCRYPTED"] * 3 + [None, "ADMIN_NOT_ENCRYPTED", None]
 
 
+def test_the_way_back_to_loopback_is_open_when_the_files_are_gone(tmp_path: Path, pair: TlsPair) -> None:
+    with administration(tmp_path / "state", ManualClock(NOW_S)) as host:
+        host.set_settings({"admin-address": "192.0.2.7", **pair.settings})
+        pair.key.unlink()
+        for held_up in ({"admin-tls-cert": None}, {"admin-address": "192.0.2.8"}, {"admin-tls-cert": str(pair.cert)}):
+            with pytest.raises((AdminNotEncryptedError, TlsUnusableError)):
+                host.set_settings(held_up)
+        host.set_settings({"admin-port": "1690"})
+        host.set_settings({"admin-address": None})
+        host.set_settings({"admin-tls-cert": None})
+        assert host.settings().admin_address == "127.0.0.1"
+
+
 def test_what_got_into_the_store_all_the_same_is_refused_at_the_start(tmp_path: Path) -> None:
     clock = ManualClock(NOW_S)
     with administration(tmp_path / "state", clock) as host:

@@ -38,7 +38,7 @@ def _may_enter(context: typer.Context, folder: Path | None) -> Path | None:
 def _owner(folder: Path) -> str:
     """Whose it is, or that in which it is hidden."""
     for each in (folder, *folder.absolute().parents):
-        with contextlib.suppress(OSError, KeyError):
+        with contextlib.suppress(OSError, KeyError, NotImplementedError):  # the last: there are no owners (Windows)
             return each.owner()
     return "another user"
 

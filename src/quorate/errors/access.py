@@ -65,7 +65,8 @@ class TlsUnusableError(QuorateError):
     template = "TLS for administration cannot use {path}: {reason}"
     hint_template = (
         "Set admin-tls-cert to a PEM file with the certificate (and those between it and its authority), admin-tls-key "
-        "to one with its key, mode 0600: docs/how-to/administer-over-the-network.md."
+        "to one with its key, mode 0600: docs/how-to/administer-over-the-network.md. Or go back to this machine only: "
+        "`quorate host set admin-address default`, `quorate host set admin-tls-cert default`."
     )
 
 
