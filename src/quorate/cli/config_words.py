@@ -45,6 +45,8 @@ def say_checked(output: Output, file: Path, checked: Checked, notes: Sequence[st
 def _mode_notes(file: Path) -> Iterator[str]:
     """What its mode means for it: who may change it rules the host, and the service's user must read it."""
     mode = file.stat().st_mode
+    if not stat.S_ISREG(mode):  # a pipe, as of `<(...)`, has no mode worth looking at
+        return
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
         yield f"others may change {file}: chmod go-w {file}"
     if file.absolute().parent == MACHINE_FOLDER and not mode & stat.S_IROTH:

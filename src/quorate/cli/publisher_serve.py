@@ -110,7 +110,7 @@ def _chosen(file: Path | None, is_named: bool, given: Mapping[str, Any], said: s
     """
     checked = read_config(file, is_named=is_named)
     if checked.flaws:
-        raise configuration_fault(file, checked.flaws, CHECK)
+        raise configuration_fault(file, checked.flaws, f"{CHECK} {file}" if is_named else CHECK)
     return {
         name: checked.values[name].value if name in checked.values and name not in said else given[name]
         for name in FILE_SETTINGS

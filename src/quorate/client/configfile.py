@@ -150,7 +150,8 @@ def read_config(paths: list[Path], *, is_named: bool) -> tuple[Path | None, Chec
         except OSError as fault:
             return path, Checked({}), FileAccessError(path=path, reason=fault.strerror or type(fault).__name__)
         checked = check_text(data, FILE_SETTINGS)
-        fault_found = configuration_fault(path, checked.flaws, CHECK) if checked.flaws else None
+        command = f"{CHECK} {path}" if is_named else CHECK
+        fault_found = configuration_fault(path, checked.flaws, command) if checked.flaws else None
         return path, checked, fault_found
     return None, Checked({}), None
 
