@@ -5,15 +5,14 @@ from __future__ import annotations
 import random
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 from alembic import command
 from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from quorate.core.decision import Asked, Decided
 from quorate.core.events import CmidForked
@@ -49,7 +48,7 @@ class Machine:
         """Ask; the nonce is kept while no answer comes."""
         self.nonce = self.nonce or nonce_of(random.Random(f"{self.name}{self.site.clock.now_s()}").getrandbits(100))
         arrived = self.site.request(self.number, nonce=self.nonce, link=self.link)
-        request = msgspec.structs.replace(arrived.request, machine=self.name)
+        request = replace(arrived.request, machine=self.name)
         assert isinstance(arrived.verdict, Asked)
         verdict = replace(arrived.verdict, request=request)
         [decided] = self.site.decide([replace(arrived, request=request, verdict=verdict, address=self.address)])

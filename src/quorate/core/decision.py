@@ -5,8 +5,7 @@ Order, as each reason hides the later ones: product covered, clocks agree, count
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 from msgspec import UNSET
 
 from quorate.core.documents import Edition, HostCertificate, ProductFile
@@ -18,8 +17,7 @@ from quorate.core.soft import renews_until_s
 __all__ = ["Asked", "Decided", "answer_for", "covered_edition", "decide_by_count", "refuse_unheard"]
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A request that may be counted: its edition is covered by this host and its clock agrees."""
 
     request: ActivationRequest
@@ -27,8 +25,7 @@ class Asked:
     edition: Edition
 
 
-@dataclass(frozen=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True):
     """What was decided, and all that is needed to say it again to the same nonce.
 
     `code` is None for a lease, otherwise the code of the refusal. `full_s` is set for a lease below the threshold

@@ -11,9 +11,9 @@ import asyncio
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 import structlog
 
 from quorate.clock import Clock
@@ -72,8 +72,7 @@ class Chore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """One request, who answers it, and the intervals that the answer carries."""
 
     arrived: Arrived
@@ -120,7 +119,7 @@ class AnswerWriter:
         self._queue: deque[_Waiting] = deque()
         self._events: deque[HostEvent] = deque(maxlen=EVENTS_WAITING_MAX)
         self._in_flight: Sequence[_Waiting] = ()
-        self._is_stopping = False
+        self._is_stopping = self._is_waking = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="quorate-writer", daemon=True)
         self._broken_since_s = 0.0
@@ -160,8 +159,14 @@ class AnswerWriter:
         if len(self._queue) >= self._limits.waiting_max:
             raise HostBusyError(waiting=len(self._queue), retry_after_s=self._limits.retry_after_s)
         waiting = _Waiting(question, told, self._loop.time())
+        self._queue.append(waiting)
+        if not self._is_waking:
+            self._is_waking = True
+            self._loop.call_soon(self._wake_up)  # after all that has come at this moment: it shares one transaction
+
+    def _wake_up(self) -> None:
+        self._is_waking = False
         with self._wake:
-            self._queue.append(waiting)
             if not self._in_flight:  # a busy writer looks by itself
                 self._wake.notify()
 

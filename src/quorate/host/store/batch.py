@@ -25,8 +25,7 @@ from quorate.host.store.lineage import exchanged, fork_of, is_exchanged, tell
 __all__ = ["Arrived", "Batch", "CountKey", "Key", "Record", "cmid_bytes", "counts_of", "keys_of"]
 
 
-@dataclass(frozen=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True):
     """One request at the store's door.
 
     Attributes:
