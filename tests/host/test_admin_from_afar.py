@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from quorate.core.admintoken import Scope
 from quorate.core.armor import armored
@@ -254,3 +256,30 @@ def test_the_console_takes_no_token_from_an_address_and_not_the_machines_own(the
         reply = there.ask("POST", "/sign-in", raw=f"token={each}".encode())
         assert (reply.status, "set-cookie" in reply.headers) == (401, False)
     assert b"cut off" in there.ask("POST", "/sign-in", raw=f"token={token[:40]}".encode()).body
+
+
+# --- described -------------------------------------------------------------------------------------------------------
+
+
+def test_every_route_of_the_api_is_described_with_its_method(there: Afar) -> None:
+    assert isinstance(there.application, Starlette)
+    routes = [route for route in there.application.routes if isinstance(route, Route)]
+    served = {
+        (route.path, method)
+        for route in routes
+        for method in (route.methods or set()) - {"HEAD"}
+        if route.path.startswith("/api/v1/")
+    }
+    document = there.ask("GET", "/api/openapi.json").json
+    described = {
+        (path, method.upper())
+        for path, operations in document["paths"].items()
+        for method in operations
+        if path.startswith("/api/v1/")
+    }
+    assert served == described
+    shapes = document["components"]["schemas"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                assert content["schema"]["$ref"].rpartition("/")[2] in shapes

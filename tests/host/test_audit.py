@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from quorate.core.admintoken import Scope
 from quorate.errors import ProductKeyInvalidError, StoreUnavailableError
 from quorate.host.administration import Administration
 from quorate.host.audit import LOCAL_SOURCE, TEXT_MAX, Actor, told
@@ -77,3 +80,20 @@ def test_what_came_from_elsewhere_is_fit_for_a_terminal_and_bounded() -> None:
         assert text.isprintable()
     assert len(event.message) == TEXT_MAX
     assert len(event.actor) <= 100
+
+
+def test_tokens_that_are_made_at_one_moment_are_all_kept(tmp_path: Path) -> None:
+    make_host(tmp_path, World(), ManualClock())
+    start = threading.Barrier(4)
+
+    def make(number: int) -> None:
+        with Administration.open(StatePaths(tmp_path), ManualClock(), SeededEntropy(number)) as administration:
+            start.wait(30)
+            for each in range(4):
+                administration.add_token(f"n{number}-{each}", Scope.READ, None, SeededEntropy(10 * number + each))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(make, range(4)))
+    with Administration.open(StatePaths(tmp_path), ManualClock(), SeededEntropy(9)) as administration:
+        assert len(administration.tokens()) == 16
+        assert sum(row["action"] == "token" for row in administration.events(12315, None, 1000)) == 16
