@@ -17,6 +17,7 @@ from tests.support.source import ROOT, Import, Module, modules
 FLOORS = {
     "errors": 0,
     "clock": 0,
+    "files": 0,
     "core": 1,
     "host": 2,
     "client": 2,
@@ -33,6 +34,7 @@ FLOORS = {
 EXTRAS = {
     "errors": (),
     "clock": (),
+    "files": (),
     "core": (),
     "quorate": (),
     "client": (),

@@ -13,7 +13,19 @@ __all__ = ["ARCHITECTURE", "architecture_page", "first_sentence", "reading_order
 
 ARCHITECTURE = "docs/explanation/architecture.md"
 MODULES_BEGIN, MODULES_END = "<!-- modules: made from the code by `make docs` -->", "<!-- end of modules -->"
-ROOMS_IN_ORDER = ("errors", "clock", "core", "publisher", "host", "client", "quorate", "sim", "cli", "__main__")
+ROOMS_IN_ORDER = (
+    "errors",
+    "clock",
+    "files",
+    "core",
+    "publisher",
+    "host",
+    "client",
+    "quorate",
+    "sim",
+    "cli",
+    "__main__",
+)
 
 
 def architecture_page() -> str:

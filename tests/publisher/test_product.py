@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from quorate.core.messages import encode
 from quorate.core.policy import DAY_S, PROFILES, MachineClass, SoftThreshold, Threshold
-from quorate.errors import FileAccessError, InvalidSourceError
+from quorate.errors import FileAccessError, InvalidSourceError, MalformedError
 from quorate.publisher.product import parse_source
 from tests.publisher.world import SOURCE, write_source
 
@@ -256,7 +256,7 @@ def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> Non
 def test_a_file_that_is_not_there_or_far_too_large_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(FileAccessError, match="no such file"):
         parse_source(tmp_path / "nothing.toml", "A", 1)
-    with pytest.raises(FileAccessError, match="more than"):
+    with pytest.raises(MalformedError, match="larger than"):
         parse_source(write_source(tmp_path, "#" * 70_000), "A", 1)
     with pytest.raises(FileAccessError, match="is a directory"):
         parse_source(tmp_path, "A", 1)

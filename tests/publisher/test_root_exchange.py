@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from quorate import files
 from quorate.core.documents import HOST_CERTIFICATE, PRODUCT, SigningKey, read, sign
 from quorate.core.keys import PublisherJwk
 from quorate.core.succession import TRUST, Trust, TrustState, follow, follow_chain, read_issued
@@ -25,7 +26,7 @@ from quorate.errors import (
     RootKeyMissingError,
     UnknownPublisherError,
 )
-from quorate.publisher import files, rootkey
+from quorate.publisher import rootkey
 from quorate.publisher.issue import Publisher
 from quorate.publisher.keysets import with_role
 from quorate.publisher.rootkey import RootKey, root_path
@@ -176,13 +177,13 @@ def test_without_the_old_root_or_a_passphrase_nothing_changes(rooted: Publisher,
 def test_a_new_root_that_the_disk_has_spoilt_never_comes_to_count(
     rooted: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = files.write_whole
+    original = files.replace_file
 
     def spoilt(path: Path, data: bytes, mode: int) -> Path:
         return original(path, data[:-70] + b"X" + data[-69:], mode)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rootkey, "write_whole", spoilt)
+        patched.setattr(rootkey, "replace_file", spoilt)
         with pytest.raises(MalformedError):
             rooted.rotate(Step.KEEP, PASSPHRASE, old_root(rooted), NEW)
     assert not rooted.trust_path.exists()

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc import jwe, jwk
 
+from quorate import files
 from quorate.errors import (
     FileAccessError,
     FilePermissionsError,
@@ -23,7 +24,6 @@ from quorate.errors import (
     StateExistsError,
     StateMissingError,
 )
-from quorate.publisher import files
 from quorate.publisher.keysets import jwks_path
 from quorate.publisher.vault import create_vault, key_path, open_vault
 from tests.publisher.world import PASSPHRASE
@@ -116,9 +116,13 @@ def test_a_folder_that_others_may_enter_is_refused_for_opening_and_making(folder
         open_vault(folder, PASSPHRASE)
     (tmp_path / "loose").mkdir()
     (tmp_path / "loose").chmod(0o750)
+    (tmp_path / "loose" / "somebody's").touch()
     with pytest.raises(FilePermissionsError) as caught:
         create_vault(tmp_path / "loose", "Acme", PASSPHRASE, SeededEntropy())
     assert "chmod 700" in caught.value.hint
+    (tmp_path / "loose" / "somebody's").unlink()  # an empty one is nobody's yet: it is tightened
+    create_vault(tmp_path / "loose", "Acme", PASSPHRASE, SeededEntropy())
+    assert stat.S_IMODE((tmp_path / "loose").stat().st_mode) == 0o700
 
 
 def test_a_publisher_is_never_overwritten(folder: Path) -> None:
@@ -171,10 +175,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) ->
     (tmp_path / "file").write_bytes(b"old")
     script = (
         "import resource, signal, sys, pathlib\n"
-        "from quorate.publisher.files import write_whole\n"
+        "from quorate.files import replace_file\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"  # as a full disk: a write is cut short
-        "write_whole(pathlib.Path(sys.argv[1]), b'x' * 5000)\n"
+        "replace_file(pathlib.Path(sys.argv[1]), b'x' * 5000)\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script, tmp_path / "file"], capture_output=True, text=True, timeout=60, check=False

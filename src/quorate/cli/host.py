@@ -31,10 +31,10 @@ from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.documents import PRODUCT
 from quorate.core.trust import utc_text
 from quorate.errors import MalformedError
+from quorate.files import read_bounded
 from quorate.host.administration import Administration
 from quorate.host.config import RULES
 from quorate.host.configuration import FILE_SETTINGS
-from quorate.host.files import read_file
 from quorate.host.process import running_host
 from quorate.host.views import ClientView
 
@@ -78,7 +78,7 @@ def init(
     """Make a KMS host: its identity, its records, its first product."""
     output = Output(as_json)
     paths = host_paths(folder)
-    jwks = read_file(trust, JWKS_BYTES_MAX)
+    jwks = read_bounded(trust, JWKS_BYTES_MAX)
     with Administration.init(paths, _text(product, PRODUCT.bytes_max), jwks, SystemClock(), SystemEntropy()) as host:
         status = host.status()
     facts = {
@@ -242,7 +242,7 @@ app.command("install-service", epilog="Example: quorate host install-service --s
 
 def _text(path: Path, bytes_max: int) -> str:
     try:
-        return read_file(path, bytes_max + _SPARE).decode("ascii").strip()
+        return read_bounded(path, bytes_max + _SPARE).decode("ascii").strip()
     except UnicodeDecodeError:
         raise MalformedError(what=str(path), reason="it is not a signed document") from None
 

@@ -15,10 +15,10 @@ from quorate.clock import SystemClock
 from quorate.core.configfile import CONFIG_BYTES_MAX, Checked
 from quorate.core.documents import ProductFile
 from quorate.errors import QuorateError
+from quorate.files import read_bounded
 from quorate.host.administration import Administration
 from quorate.host.config import RULES
 from quorate.host.configuration import EXAMPLE_TITLE, FILE_SETTINGS, Configuration, check_config
-from quorate.host.files import read_file
 from quorate.host.layers import SET, Layers
 from quorate.host.process import running_host
 
@@ -52,7 +52,7 @@ def check(
         return
     host = _host(folder)
     products: tuple[ProductFile, ...] = () if host is None else products_of(host.keyring)
-    checked = check_config(read_file(path, CONFIG_BYTES_MAX), products, SystemClock().now_s())
+    checked = check_config(read_bounded(path, CONFIG_BYTES_MAX), products, SystemClock().now_s())
     notes: list[str] = []
     if host is not None:
         with host:

@@ -16,9 +16,9 @@ from quorate.cli.hostopen import host_paths
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.trust import utc_text
+from quorate.files import write_new
 from quorate.host.administration import Administration
 from quorate.host.eventlog import broken, checkpoint_event_log, verify_event_log
-from quorate.host.files import write_new_file
 from quorate.host.store.verify import LogVerdict
 
 __all__ = ["events_app"]
@@ -148,7 +148,7 @@ def _checkpoint(
     folder, as_json = _before(context, folder), as_json or context.obj[1]
     output = Output(as_json)
     token, made = checkpoint_event_log(host_paths(folder), SystemClock(), SystemEntropy())
-    write_new_file(out, token.encode("ascii") + b"\n")
+    write_new(out, token.encode("ascii") + b"\n")
     output.facts(
         {
             "checkpoint": str(out),

@@ -16,8 +16,8 @@ from quorate.core.documents import HOST_CERTIFICATE, HostCertificate
 from quorate.core.revocation import REVOCATIONS
 from quorate.core.trust import utc_text
 from quorate.errors import MalformedError, OutputExistsError
+from quorate.files import read_bounded, write_new
 from quorate.host.administration import Administration
-from quorate.host.files import read_file, write_new_file
 from quorate.host.publisher_link import PublisherAddress
 
 __all__ = ["activate", "request", "update"]
@@ -49,7 +49,7 @@ def request(
         token = host.request()
     facts: dict[str, Any] = {"request": None if output_file is None else str(output_file)}
     if output_file is not None:
-        write_new_file(output_file, token.encode("ascii") + b"\n")
+        write_new(output_file, token.encode("ascii") + b"\n")
     if as_json:
         output.facts({**facts, **({"text": armored(token)} if as_text else {})})
     elif as_text:  # nothing else, so that it can be piped into a mail
@@ -121,7 +121,7 @@ def update(
 ) -> None:
     """Take what is new from the publisher: from files, in any order, or online where publisher-url is set."""
     output = Output(as_json)
-    texts = [(str(path), text_of(read_file(path, _UPDATE_BYTES_MAX))) for path in files or ()]
+    texts = [(str(path), text_of(read_bounded(path, _UPDATE_BYTES_MAX))) for path in files or ()]
     with open_host(folder) as host:
         products: tuple[str, ...] = ()
         if texts:
@@ -176,7 +176,7 @@ def _show(output: Output, certificate: HostCertificate) -> None:
 def _given(path: Path) -> bytes:
     """A confirmation, or what is typed or piped in, at most as long as a mail may be."""
     if str(path) != "-":
-        return read_file(path, TEXT_BYTES_MAX)
+        return read_bounded(path, TEXT_BYTES_MAX)
     if sys.stdin.isatty():
         sys.stderr.write("Paste the confirmation, then press Ctrl-D.\n")
     data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)

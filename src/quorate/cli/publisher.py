@@ -31,8 +31,8 @@ from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, ProductFile, read, typ_of
 from quorate.core.policy import DAY_S, MachineClass, Threshold
 from quorate.errors import FileAccessError, OutputExistsError
+from quorate.files import read_bounded, replace_file, write_output
 from quorate.publisher.config import root_passphrase
-from quorate.publisher.files import read_bounded, write_output, write_whole
 from quorate.publisher.issue import Book, Publisher
 from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT
 from quorate.publisher.rootkey import root_path
@@ -122,7 +122,7 @@ def product_add(
     path = publisher.add_product(source)
     product = publisher.product(path.stem)
     if output_file is not None:
-        write_whole(output_file, read_bounded(path, PRODUCT.bytes_max + 2))
+        replace_file(output_file, read_bounded(path, PRODUCT.bytes_max + 2))
     shown = path if output_file is None else output_file
     replaced = before.get(product.product)
     if as_json:

@@ -22,7 +22,7 @@ from quorate.errors import (
     ServiceNeedsRootError,
     ServiceProgramHiddenError,
 )
-from quorate.host.files import write_file
+from quorate.files import replace_file
 
 if sys.platform != "win32":
     import pwd
@@ -140,7 +140,7 @@ class _Work:
             self._written.append(each)
             if not self._dry_run:
                 each.path.parent.mkdir(parents=True, exist_ok=True)
-                write_file(each.path, each.text.encode())
+                replace_file(each.path, each.text.encode())
         if any(each.path == SYSUSERS_FILE for each in files):
             self._do("systemd-sysusers", str(SYSUSERS_FILE))
         self._reload()

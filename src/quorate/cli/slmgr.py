@@ -31,7 +31,7 @@ from quorate.errors import (
     StateMissingError,
     WrongRoleError,
 )
-from quorate.host.files import read_secret
+from quorate.files import read_secret
 
 __all__ = ["run"]
 

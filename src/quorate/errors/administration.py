@@ -74,8 +74,8 @@ class PassphraseError(QuorateError):
     code = "WRONG_PASSPHRASE"
     template = "{path} cannot be opened: {reason}"
     hint_template = (
-        "Give the passphrase at the prompt, in QUORATE_PASSPHRASE, or with --passphrase-file FILE; that of the root key "
-        "in QUORATE_ROOT_PASSPHRASE, or with --root-passphrase-file FILE."
+        "Give the passphrase at the prompt, in QUORATE_PASSPHRASE, or with --passphrase-file FILE; that of the root "
+        "key in QUORATE_ROOT_PASSPHRASE, or with --root-passphrase-file FILE."
     )
 
 

@@ -21,12 +21,12 @@ from quorate.core.events import HostEvent
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.core.trust import Anchor
 from quorate.errors import QuorateError, StateExistsError
+from quorate.files import make_private_folder
 from quorate.host.audit import Actor
 from quorate.host.config import Settings, StatePaths
 from quorate.host.configuration import Configuration
 from quorate.host.configuring import Configuring
 from quorate.host.falling import counts_of
-from quorate.host.files import make_folder
 from quorate.host.forecast import DAYS, SILENT_ROWS, Forecast, ForecastWatch, forecast
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.metrics import GroupCount
@@ -81,7 +81,7 @@ class Administration(Configuring, Paperwork, TokenDesk):
         if paths.identity.exists():
             raise StateExistsError(role="KMS host", path=paths.root)
         Anchor.load(product_token, jwks)
-        make_folder(paths.root)
+        make_private_folder(paths.root)
         # The identity comes last: what an interrupted init leaves behind is no host, and the next init takes it over.
         store = Store.open(paths.database) if paths.database.exists() else Store.create(paths.database)
         try:

@@ -34,10 +34,10 @@ from quorate.errors import (
     OutputExistsError,
     StoreUnavailableError,
 )
+from quorate.files import SECRET_MODE, give_to_folder_owner, read_bounded, read_secret
 from quorate.host.audit import Actor
 from quorate.host.audit import told as told_event
 from quorate.host.config import StatePaths
-from quorate.host.files import SECRET_MODE, give_to_folder_owner, read_file, read_secret
 from quorate.host.keyring import PENDING_MAX, PRODUCTS_MAX, HostKeyring
 from quorate.host.store.database import Database, revision_of
 from quorate.host.store.transaction import transaction
@@ -185,7 +185,7 @@ def _read_papers(root: Path) -> dict[str, bytes]:
     names = [name for name in PLAIN if name != DATABASE and (root / name).exists()]
     names += [str(path.relative_to(root)) for pattern in _INNER for path in sorted(root.glob(pattern))]
     return {
-        name: (read_secret if name in SECRET else read_file)(root / name, PAPER_BYTES_MAX)
+        name: (read_secret if name in SECRET else read_bounded)(root / name, PAPER_BYTES_MAX)
         for name in names
         if _NAME.fullmatch(name)
     }

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from quorate.core.revocation import REVOCATIONS, RevocationList, accept_list, read_held
 from quorate.core.succession import CHAIN_BYTES_MAX, TrustState, chain_of, follow_chain
 from quorate.errors import ListConflictError, ListOutdatedError, MalformedError, TrustError
+from quorate.files import read_bounded, replace_file
 from quorate.host.config import StatePaths
-from quorate.host.files import read_file, write_file
 
 __all__ = ["JWKS_BYTES_MAX", "Belief", "BeliefFiles", "TakenBelief"]
 
@@ -84,9 +84,9 @@ class BeliefFiles:
         if revocations is not None:
             number = self._judged(revocations.strip(), trust)
         if chain is not None and trust.version > held.version:
-            write_file(self._paths.chain, "".join(f"{token}\n" for token in chain).encode("ascii"))
+            replace_file(self._paths.chain, "".join(f"{token}\n" for token in chain).encode("ascii"))
         if revocations is not None and number is not None:
-            write_file(self._paths.revocations, revocations.strip().encode("ascii") + b"\n")
+            replace_file(self._paths.revocations, revocations.strip().encode("ascii") + b"\n")
         return TakenBelief(trust.version if trust.version > held.version else None, number)
 
     def _judged(self, offered: str, trust: TrustState) -> int | None:
@@ -112,16 +112,16 @@ class BeliefFiles:
         shipped = self._shipped()
         if not self._paths.chain.exists():
             return shipped, ()
-        text = _text(read_file(self._paths.chain, CHAIN_BYTES_MAX), str(self._paths.chain))
+        text = _text(read_bounded(self._paths.chain, CHAIN_BYTES_MAX), str(self._paths.chain))
         chain = chain_of(text)
         return follow_chain(shipped, chain), chain
 
     def _shipped(self) -> TrustState:
-        return TrustState.shipped(read_file(self._paths.trust, JWKS_BYTES_MAX))
+        return TrustState.shipped(read_bounded(self._paths.trust, JWKS_BYTES_MAX))
 
     def _list_token(self) -> str | None:
         path = self._paths.revocations
-        return _text(read_file(path, REVOCATIONS.bytes_max + _LINE_ENDS), str(path)) if path.exists() else None
+        return _text(read_bounded(path, REVOCATIONS.bytes_max + _LINE_ENDS), str(path)) if path.exists() else None
 
 
 def _text(data: bytes, what: str) -> str:

@@ -22,9 +22,9 @@ from quorate.core.configfile import (
 )
 from quorate.core.documents import ProductFile
 from quorate.errors import InvalidSettingError, QuorateError
+from quorate.files import read_bounded
 from quorate.host.admin_tls import check_admin_settings
 from quorate.host.config import RULES, Settings, parse_setting, settings_from, shown_value
-from quorate.host.files import read_file
 from quorate.host.layers import Layers, Said
 from quorate.host.together import check_together
 
@@ -187,7 +187,7 @@ class Configuration:
     def _checked(self, products: tuple[ProductFile, ...]) -> Checked:
         if self.file is None or (not self.is_named and not self.file.exists()):
             return Checked({})
-        return check_config(read_file(self.file, CONFIG_BYTES_MAX), products)
+        return check_config(read_bounded(self.file, CONFIG_BYTES_MAX), products)
 
     def _variables(self, products: tuple[ProductFile, ...]) -> dict[str, Said]:
         """Raises InvalidSettingError."""

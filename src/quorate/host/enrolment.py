@@ -16,8 +16,8 @@ from msgspec import Meta
 from quorate.core.enrolment import EnrolmentSecret, check_enrolment
 from quorate.core.messages import ActivationRequest, TimeS, decode_strict, encode
 from quorate.errors import EnrolmentMissingError, EnrolmentSecretInvalidError, MalformedError
+from quorate.files import SECRET_MODE, read_secret, replace_file
 from quorate.host.config import StatePaths
-from quorate.host.files import SECRET_MODE, read_secret, write_file
 
 __all__ = ["GRACE_DAYS", "GRACE_DAYS_MAX", "Enrolment", "EnrolmentFile"]
 
@@ -139,7 +139,7 @@ class EnrolmentFile:
             previous=None if previous is None else previous.text,
             previous_until_s=enrolment.previous_until_s,
         )
-        write_file(self._path, encode(stored) + b"\n", SECRET_MODE)
+        replace_file(self._path, encode(stored) + b"\n", SECRET_MODE)
         return enrolment
 
 

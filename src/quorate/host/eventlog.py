@@ -12,8 +12,8 @@ from quorate.core.checkpoint import EVENT_CHECKPOINT, CheckpointSigner, EventChe
 from quorate.core.eventaudit import Break, Finding
 from quorate.core.keys import SigningKey, VerifyKeys
 from quorate.errors import CheckpointForeignError, EventLogBrokenError, MalformedError, TrustError
+from quorate.files import read_bounded
 from quorate.host.config import StatePaths
-from quorate.host.files import read_file
 from quorate.host.keyring import HostKeyring
 from quorate.host.store.checkpoints import seal
 from quorate.host.store.database import Database
@@ -88,7 +88,7 @@ def _keys(key: SigningKey) -> VerifyKeys:
 
 def _read(path: Path, keys: VerifyKeys) -> EventCheckpoint:
     try:
-        token = read_file(path, EVENT_CHECKPOINT.bytes_max + _SPARE).decode("ascii").strip()
+        token = read_bounded(path, EVENT_CHECKPOINT.bytes_max + _SPARE).decode("ascii").strip()
     except UnicodeDecodeError:
         raise MalformedError(what=str(path), reason="it is not a checkpoint") from None
     try:

@@ -45,11 +45,11 @@ from quorate.errors import (
     TrustError,
     WrongConfirmationError,
 )
+from quorate.files import SECRET_MODE, check_private, make_private_folder, read_bounded, read_secret, replace_file
 from quorate.host.belief import Belief, BeliefFiles, TakenBelief
 from quorate.host.config import StatePaths
 from quorate.host.credentials import Credentials
 from quorate.host.enrolment import EnrolmentFile
-from quorate.host.files import SECRET_MODE, check_folder, make_folder, read_file, read_secret, write_file
 
 __all__ = ["Credentials", "HostKeyring"]
 
@@ -82,13 +82,13 @@ class HostKeyring:
         if not paths.identity.is_file():
             command = "quorate host init --product FILE.product --trust publisher.jwks"
             raise StateMissingError(role="KMS host", path=paths.root, command=command)
-        check_folder(paths.root)
+        check_private(paths.root)
         self.paths = paths
         self._clock = clock
         self._entropy = entropy
         self._belief = BeliefFiles(paths)
         self.enrolment = EnrolmentFile(paths)
-        data = read_file(paths.identity, 1024)
+        data = read_bounded(paths.identity, 1024)
         self.host_id = decode_strict(msgspec.json.Decoder(_Identity), data, str(paths.identity)).host_id
 
     @classmethod
@@ -103,17 +103,17 @@ class HostKeyring:
             raise StateExistsError(role="KMS host", path=paths.root)
         product = Anchor.load(product_token, jwks).product
         TrustState.shipped(jwks)
-        make_folder(paths.root)
-        make_folder(paths.products, is_inner=True)
-        make_folder(paths.requests, is_inner=True)
+        make_private_folder(paths.root)
+        make_private_folder(paths.products, is_inner=True)
+        make_private_folder(paths.requests, is_inner=True)
         key = SigningKey.from_seed(entropy.token(32))
         private = _PrivateJwk("OKP", "Ed25519", key.public().x, b64url(key.seed))
-        write_file(paths.signing_key, encode(private) + b"\n", SECRET_MODE)
-        write_file(paths.token, b64url(entropy.token(32)).encode("ascii") + b"\n", SECRET_MODE)
-        write_file(paths.trust, jwks)
-        write_file(paths.products / f"{product.product}.product", _line(product_token))
+        replace_file(paths.signing_key, encode(private) + b"\n", SECRET_MODE)
+        replace_file(paths.token, b64url(entropy.token(32)).encode("ascii") + b"\n", SECRET_MODE)
+        replace_file(paths.trust, jwks)
+        replace_file(paths.products / f"{product.product}.product", _line(product_token))
         host_id = str(uuid.UUID(bytes=entropy.token(16), version=4))
-        write_file(paths.identity, encode(_Identity(host_id, clock.now_s())) + b"\n")
+        replace_file(paths.identity, encode(_Identity(host_id, clock.now_s())) + b"\n")
         return cls(paths, clock, entropy)
 
     # --- reading -----------------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ class HostKeyring:
                 raise ProductConflictError(
                     product=product.product, reason=f"{known.product} already has edition {sorted(both)[0]}"
                 )
-        write_file(self.paths.products / f"{product.product}.product", _line(product_token))
+        replace_file(self.paths.products / f"{product.product}.product", _line(product_token))
         return product
 
     def install_key(self, typed: str) -> ProductKey:
@@ -233,7 +233,7 @@ class HostKeyring:
             ProductKeyInvalidError: with what is wrong about it.
         """
         key = ProductKey.parse(typed)
-        write_file(self.paths.product_key, key.text.encode("ascii") + b"\n", SECRET_MODE)
+        replace_file(self.paths.product_key, key.text.encode("ascii") + b"\n", SECRET_MODE)
         return key
 
     def make_request(self, machine: str) -> str:
@@ -258,8 +258,8 @@ class HostKeyring:
             last_five=product_key.last_five,
         )
         token = sign(HOST_REQUEST, request, key)
-        make_folder(self.paths.requests, is_inner=True)
-        write_file(self.paths.requests / f"{request_id}.req", _line(token))
+        make_private_folder(self.paths.requests, is_inner=True)
+        replace_file(self.paths.requests / f"{request_id}.req", _line(token))
         pending = sorted(self.paths.requests.glob("*.req"), key=lambda path: path.stat().st_mtime_ns)
         for old in pending[:-PENDING_MAX]:
             old.unlink(missing_ok=True)
@@ -275,7 +275,7 @@ class HostKeyring:
         product_key = self.product_key()
         pending = list(self.paths.requests.glob("*.req")) if product_key is not None else []
         for path in sorted(pending, key=lambda path: path.stat().st_mtime_ns, reverse=True)[:1]:
-            token = _token(read_file(path, HOST_REQUEST.bytes_max + 1), str(path))
+            token = _token(read_bounded(path, HOST_REQUEST.bytes_max + 1), str(path))
             asked = read_host_request(token)
             is_recent = 0 <= self._clock.now_s() - asked.issued_s < PENDING_AGAIN_S
             if product_key is not None and asked.key_id == product_key.key_id and is_recent:
@@ -285,7 +285,7 @@ class HostKeyring:
     def answered_request(self) -> str | None:
         """The request that the certificate answers, or None where it is not kept."""
         path = self.paths.answered
-        return _token(read_file(path, HOST_REQUEST.bytes_max + 1), str(path)) if path.exists() else None
+        return _token(read_bounded(path, HOST_REQUEST.bytes_max + 1), str(path)) if path.exists() else None
 
     def take_belief(self, chain: Sequence[str] | None, revocations: str | None) -> TakenBelief:
         """As `BeliefFiles.take`."""
@@ -310,21 +310,21 @@ class HostKeyring:
         if not pending.is_file() and not _is_same(certificate, held_token, belief):
             raise WrongConfirmationError(reason="no request made here waits for it")
         check_not_revoked(certificate, now_s, belief.revocations)
-        write_file(self.paths.certificate, _line(token))
+        replace_file(self.paths.certificate, _line(token))
         if pending.is_file():
-            write_file(self.paths.answered, read_file(pending, HOST_REQUEST.bytes_max + 1))
+            replace_file(self.paths.answered, read_bounded(pending, HOST_REQUEST.bytes_max + 1))
             pending.unlink(missing_ok=True)
         return certificate
 
     def _anchors(self, belief: Belief) -> tuple[Anchor, ...]:
         keys, ever = belief.trust.for_issuing(), belief.trust.for_memory()
         files = sorted(self.paths.products.glob("*.product"))[:PRODUCTS_MAX]
-        tokens = [_token(read_file(path, PRODUCT.bytes_max + 1), str(path)) for path in files]
+        tokens = [_token(read_bounded(path, PRODUCT.bytes_max + 1), str(path)) for path in files]
         return tuple(Anchor(keys, read(PRODUCT, token, ever), belief.trust) for token in tokens)
 
     def _certificate_token(self) -> str | None:
         path = self.paths.certificate
-        return _token(read_file(path, HOST_CERTIFICATE.bytes_max + 1), str(path)) if path.exists() else None
+        return _token(read_bounded(path, HOST_CERTIFICATE.bytes_max + 1), str(path)) if path.exists() else None
 
     def _certificate_for_us(self, token: str, belief: Belief, at_s: int | None) -> HostCertificate:
         """The certificate, verified, for this host and its key; in force at `at_s` if that is given."""

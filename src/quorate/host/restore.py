@@ -36,11 +36,11 @@ from quorate.errors import (
     StateExistsError,
     StateInUseError,
 )
+from quorate.files import give_to_folder_owner, make_private_folder
 from quorate.host.audit import Actor
 from quorate.host.audit import told as told_event
 from quorate.host.backup import DATABASE, FORMAT, IDENTITY, MANIFEST, PLAIN, SECRET, Backup, new_file, sync_folder, told
 from quorate.host.config import StatePaths
-from quorate.host.files import give_to_folder_owner, make_folder
 from quorate.host.keyring import HostKeyring
 from quorate.host.process import StateLock, running_host
 from quorate.host.store.database import Database
@@ -80,16 +80,16 @@ def restore(source: Path, paths: StatePaths, clock: Clock, entropy: Entropy) -> 
     _check_empty(paths)
     with told(source), _opened(source) as file:
         backup = _walk(file, source, lambda _: contextlib.nullcontext())
-        make_folder(paths.root)
+        make_private_folder(paths.root)
         with StateLock(paths), told(paths.root):
             give_to_folder_owner(paths.lock)
             _check_empty(paths)
             _clear(paths.root)
             aside = paths.root / _ASIDE
-            make_folder(aside, is_inner=True)
+            make_private_folder(aside, is_inner=True)
             try:
                 for inner in (StatePaths(aside).products, StatePaths(aside).requests):
-                    make_folder(inner, is_inner=True)
+                    make_private_folder(inner, is_inner=True)
                 if _walk(file, source, lambda name: new_file(aside / name, is_secret=_is_secret(name))) != backup:
                     raise MalformedError(what=str(source), reason="it was changed while it was read")
                 _prove(StatePaths(aside), backup, source, clock, entropy)

@@ -17,9 +17,9 @@ from quorate.core.ids import Slug
 from quorate.core.messages import decode_strict, encode
 from quorate.core.trust import utc_text
 from quorate.errors import InvalidSettingError, NotKnownError, TokenExistsError, TokenLimitError
+from quorate.files import SECRET_MODE, read_secret, replace_file
 from quorate.host.audit import Audited
 from quorate.host.config import StatePaths
-from quorate.host.files import SECRET_MODE, read_secret, write_file
 
 __all__ = ["LOCAL", "TOKENS_MAX", "AdminTokens", "KeptToken", "RemovedToken", "TokenBook", "TokenDesk", "checked_name"]
 
@@ -134,7 +134,7 @@ class AdminTokens:
         return token
 
     def _write(self, book: TokenBook) -> None:
-        write_file(self._path, msgspec.json.format(encode(book)) + b"\n", SECRET_MODE)
+        replace_file(self._path, msgspec.json.format(encode(book)) + b"\n", SECRET_MODE)
 
 
 def checked_name(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from quorate.errors import FileAccessError, PassphraseMissingError
-from quorate.publisher.files import check_private, read_bounded
+from quorate.files import check_private, read_bounded
 
 __all__ = [
     "NEW_ROOT_PASSPHRASE_VARIABLE",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from quorate.core.configfile import CONFIG_BYTES_MAX, Checked, FileSetting, check_text
-from quorate.publisher.files import read_bounded
+from quorate.files import read_bounded
 from quorate.publisher.limiter import PER_MINUTE_DEFAULT
 from quorate.publisher.serve import PORT_DEFAULT
 

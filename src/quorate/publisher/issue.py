@@ -31,9 +31,9 @@ from quorate.errors import (
     TrustError,
     UnknownPublisherError,
 )
+from quorate.files import make_private_folder, read_bounded, replace_file
 from quorate.publisher.blocklist import Kind, Outcome
 from quorate.publisher.book import Book
-from quorate.publisher.files import make_private_folder, read_bounded, write_whole
 from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT, HostKey, Ledger
 from quorate.publisher.product import parse_source
 from quorate.publisher.rotation import RootKey, Rotation, Step, exchange
@@ -263,7 +263,7 @@ class Publisher(Book):
     def _publish(self, token: str) -> None:
         data = token.encode("ascii") + b"\n"
         if not self.revocations_path.exists() or self.revocations_path.read_bytes() != data:
-            write_whole(self.revocations_path, data)
+            replace_file(self.revocations_path, data)
 
     def _published(self) -> RevocationList | None:
         """The list that was given out last: newer than the ledger, where that was restored from a backup."""

@@ -17,7 +17,7 @@ from quorate.core.keys import Jwk, PublisherJwk
 from quorate.core.messages import encode
 from quorate.core.succession import CHAIN_BYTES_MAX, TrustState, chain_of, follow_chain
 from quorate.errors import MalformedError
-from quorate.publisher.files import read_bounded, write_whole
+from quorate.files import read_bounded, replace_file
 
 __all__ = ["KeySets", "Role", "jwks_path", "trust_path", "with_role"]
 
@@ -57,7 +57,7 @@ class KeySets:
     def begin(self, keys: Sequence[PublisherJwk]) -> TrustState:
         """Write down the first set."""
         data = _jwks(TrustState(1, tuple(keys)))
-        write_whole(self._first, data)
+        replace_file(self._first, data)
         return TrustState.shipped(data)
 
     def chain(self) -> tuple[str, ...]:
@@ -81,8 +81,8 @@ class KeySets:
     def append(self, token: str) -> None:
         """Add the next trust document. From this moment on the new set counts."""
         if not self._first.exists():  # a publisher from before there was a second set
-            write_whole(self._first, read_bounded(self._newest, _JWKS_BYTES_MAX))
-        write_whole(self._chain, "".join(f"{each}\n" for each in (*self.chain(), token)).encode("ascii"))
+            replace_file(self._first, read_bounded(self._newest, _JWKS_BYTES_MAX))
+        replace_file(self._chain, "".join(f"{each}\n" for each in (*self.chain(), token)).encode("ascii"))
 
     def publish(self, state: TrustState) -> None:
         """Make `publisher.jwks` the newest set, if it is missing or older.
@@ -97,7 +97,7 @@ class KeySets:
             if found.version >= state.version:
                 reason = "it does not belong to publisher.key; move it away, and it is made again"
                 raise MalformedError(what=str(self._newest), reason=reason)
-        write_whole(self._newest, _jwks(state))
+        replace_file(self._newest, _jwks(state))
 
 
 def _jwks(state: TrustState) -> bytes:

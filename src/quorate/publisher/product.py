@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 
 from quorate.core.documents import Edition, ProductFile
 from quorate.core.policy import DAY_S, PROFILES, MachineClass, Policy, SoftThreshold, Threshold, Thresholds
-from quorate.publisher.files import read_bounded
+from quorate.files import read_bounded
 from quorate.publisher.source import Source, Table
 
 __all__ = ["parse_source"]
@@ -44,7 +44,7 @@ def parse_source(path: Path, publisher: str, issued_s: int) -> ProductFile:
         issued_s: now.
 
     Raises:
-        FileAccessError: it cannot be read.
+        FileAccessError, MalformedError: it cannot be read, or is far too large.
         InvalidSourceError: it does not say what it must.
     """
     source = Source(path)

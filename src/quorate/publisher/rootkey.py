@@ -15,7 +15,7 @@ from quorate.clock import Entropy
 from quorate.core.keys import SigningKey
 from quorate.core.succession import TrustState
 from quorate.errors import FileAccessError, MalformedError, PassphraseMissingError, RootKeyMissingError
-from quorate.publisher.files import SECRET_MODE, check_private, sync_folder, write_new, write_whole
+from quorate.files import SECRET_MODE, check_private, replace_file, sync_folder, write_new
 from quorate.publisher.sealed import Sealed, sealed, unsealed
 
 __all__ = ["RootKey", "make_root", "open_root", "root_path", "settle_roots", "stage_root"]
@@ -78,7 +78,7 @@ def stage_root(folder: Path, name: str, key: SigningKey, passphrase: str, entrop
         MalformedError: what was written is not what is read.
     """
     path = folder / f"publisher-root.{key.kid}.next"
-    write_whole(path, sealed(Sealed(name, key, "root"), passphrase, entropy), SECRET_MODE)
+    replace_file(path, sealed(Sealed(name, key, "root"), passphrase, entropy), SECRET_MODE)
     if unsealed(check_private(path), passphrase).key.kid != key.kid:
         raise MalformedError(what=str(path), reason="what was written is not what is read")
     return path

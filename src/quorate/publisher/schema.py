@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from quorate.errors import FileAccessError, MalformedError, SchemaNewerError
-from quorate.publisher.files import SECRET_MODE, check_private
+from quorate.files import SECRET_MODE, check_private
 
 __all__ = ["Database", "certificates", "host_keys", "hosts", "revocation_lists", "revocations"]
 

@@ -24,7 +24,7 @@ from quorate.core.ids import b64url, unb64url
 from quorate.core.keys import SigningKey
 from quorate.core.messages import decode_strict, encode
 from quorate.errors import MalformedError, PassphraseError
-from quorate.publisher.files import read_bounded
+from quorate.files import read_bounded
 from quorate.publisher.keysets import Role
 
 __all__ = ["Sealed", "sealed", "unsealed"]

@@ -25,7 +25,7 @@ from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from quorate.errors import InvalidSettingError, PortTakenError
-from quorate.publisher.files import check_private
+from quorate.files import check_private
 
 __all__ = ["PORT_DEFAULT", "Listening", "check_listening", "listen", "run_until_signalled", "serve_until"]
 

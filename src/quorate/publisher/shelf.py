@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quorate.core.documents import PRODUCT, ProductFile, VerifyKeys, read
 from quorate.errors import InvalidSourceError, MalformedError, NotKnownError, TrustError, UnknownPublisherError
-from quorate.publisher.files import make_private_folder, read_bounded, write_whole
+from quorate.files import make_private_folder, read_bounded, replace_file
 
 __all__ = ["Shelf", "groups_below", "known_groups"]
 
@@ -61,7 +61,7 @@ class Shelf:
     def put(self, product: ProductFile, token: str) -> Path:
         """Store a signed product in the place of an earlier one of the same id."""
         make_private_folder(self._folder)
-        return write_whole(self._folder / f"{product.product}.product", token.encode("ascii") + b"\n")
+        return replace_file(self._folder / f"{product.product}.product", token.encode("ascii") + b"\n")
 
     def sign_again(self, own: VerifyKeys, seal: Callable[[ProductFile], str]) -> None:
         """Every product that is not signed by one of `own` gets the same claims signed anew. A file that is damaged or

@@ -20,12 +20,12 @@ from quorate.errors import (
     StateExistsError,
     StateMissingError,
 )
-from quorate.publisher.files import (
+from quorate.files import (
     SECRET_MODE,
     check_private,
     make_private_folder,
+    replace_file,
     write_new,
-    write_whole,
 )
 from quorate.publisher.keysets import KeySets, Role, jwks_path, with_role
 from quorate.publisher.rootkey import make_root, root_path, settle_roots
@@ -157,7 +157,7 @@ def open_vault(folder: Path, passphrase: str) -> Vault:
 
 def stage_key(folder: Path, name: str, key: SigningKey, role: Role, passphrase: str, entropy: Entropy) -> None:
     """Lay the next signing key beside the present one; `open_vault` takes it as soon as the key sets name it."""
-    write_whole(_next_path(folder), sealed(Sealed(name, key, role), passphrase, entropy), SECRET_MODE)
+    replace_file(_next_path(folder), sealed(Sealed(name, key, role), passphrase, entropy), SECRET_MODE)
 
 
 def _is_named(staged: Sealed, trust: TrustState) -> bool:

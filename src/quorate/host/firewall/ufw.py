@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from quorate.errors import FileAccessError
-from quorate.host.files import write_file
+from quorate.files import replace_file
 from quorate.host.firewall.forms import NAME, UFW_PROFILE, Form, form, ufw_profile
 from quorate.host.firewall.tools import Tools
 
@@ -46,7 +46,7 @@ class Ufw:
 
     def enable(self, port: int) -> None:
         if self._written() != ufw_profile(port):
-            write_file(self._profile, ufw_profile(port).encode("ascii"))
+            replace_file(self._profile, ufw_profile(port).encode("ascii"))
             self._tools.did.append(f"wrote {self._profile}")
         self._tools.ask("ufw", "app", "info", NAME)
         if not self._has_rule():

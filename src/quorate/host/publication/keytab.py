@@ -10,7 +10,7 @@ import struct
 from pathlib import Path
 
 from quorate.errors import FileAccessError, KerberosCredentialsError, MalformedError
-from quorate.host.files import read_secret
+from quorate.files import read_secret
 
 __all__ = ["principal_of", "principals"]
 

@@ -19,7 +19,7 @@ import dns.name
 import dns.tsig
 
 from quorate.errors import DnsHostNameNotQualifiedError, InvalidSettingError, QuorateError
-from quorate.host.files import read_secret
+from quorate.files import read_secret
 from quorate.host.publication.record import SrvRecord, full_name
 
 __all__ = ["Domain", "PublicationSettings", "ServerAddress", "TsigKey", "parse_domains"]
@@ -125,7 +125,7 @@ class TsigKey:
         """The key in a file that only its owner may read.
 
         Raises:
-            FilePermissionsError, FileAccessError, MalformedError: as `quorate.host.files.read_secret`.
+            FilePermissionsError, FileAccessError, MalformedError: as `quorate.files.read_secret`.
             InvalidSettingError: it holds no key.
         """
         return cls.parse(read_secret(path).decode("utf-8", "replace"))

@@ -25,7 +25,7 @@ from quorate.errors import (
     StateExistsError,
     StoreUnavailableError,
 )
-from quorate.host.files import give_to_folder_owner
+from quorate.files import give_to_folder_owner
 from quorate.host.store.driver import rows_of
 
 __all__ = ["REVISIONS", "Database", "revision_of"]
