@@ -84,11 +84,11 @@ class Room:
         done = quorate("host", "events", "--id", str(number), "--limit", "1000", "--json", state_dir=self.state)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def settled_events(self, number: int, how_many: int) -> list[dict[str, Any]]:
+    def settled_events(self, number: int, how_many: int, action: str | None = None) -> list[dict[str, Any]]:
         """The events, once there are that many: what a running host has refused is written a moment later."""
         pause = threading.Event()
         for _ in range(BOUND_S):
-            found = self.events(number)
+            found = [row for row in self.events(number) if action is None or row["action"] == action]
             if len(found) >= how_many:
                 return found
             pause.wait(0.2)
@@ -166,7 +166,7 @@ def test_scopes_and_users_are_told_by_slmgr(tmp_path: Path) -> None:
         assert there.slmgr("/dli", token=local)[1][0]["error"] == "UNAUTHORIZED"
         assert quorate("host", "token", "remove", "bob", state_dir=there.state).returncode == 0
         assert there.slmgr("/dli", token=read)[1][0]["error"] == "UNAUTHORIZED"
-        reasons = [row["message"] for row in there.settled_events(12315, 1) if row["action"] == "sign-in"]
+        reasons = [row["message"] for row in there.settled_events(12315, 3, "sign-in")]
         assert len(reasons) == 3, "a token that is not whole was not even sent"
         assert "on the host itself only" in reasons[1]
         assert "was removed" in reasons[2]

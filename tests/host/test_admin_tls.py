@@ -124,7 +124,7 @@ def test_silent_connections_are_shed_before_the_clients_miss_what_they_hold(host
             plain = socket.create_connection(("127.0.0.1", host.admin_port), BOUND_S)
             plain.settimeout(BOUND_S)
             held.append(silent.enter_context(plain))
-        for plain in held:
+        for plain in held[:CROWD_MAX]:  # those that came after it hung up may stay
             with contextlib.suppress(ConnectionResetError):
                 assert plain.recv(1) == b"", "the host hangs up"
     assert get(host, pair.cert).status == 200
