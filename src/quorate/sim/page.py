@@ -16,7 +16,7 @@ from quorate.core.policy import DAY_S, MachineClass
 from quorate.errors import InvalidSettingError
 from quorate.sim.recording import STATUSES
 from quorate.sim.report import day_text, hours, moment_text, replay_command
-from quorate.sim.words import meaning
+from quorate.sim.words import plain
 from quorate.sim.world import Result
 
 __all__ = ["page"]
@@ -30,10 +30,10 @@ _COLOURS = {
 }
 _STATUS_WORDS = {
     "unlicensed": "not set up",
-    "initial_grace": "in its first grace period (works, not activated yet)",
+    "initial_grace": "first grace period (works)",
     "licensed": "licensed",
-    "additional_grace": "in its second grace period (works, its activation has run out)",
-    "notification": "reminding its user (not activated, all time is over)",
+    "additional_grace": "second grace period (works)",
+    "notification": "reminds its user",
 }
 _REFUSAL_COLOURS = ["#c0392b", "#8e44ad", "#d35400", "#7f8c8d", "#2c3e50", "#16a085", "#b9770e"]
 _LINES = ["#1f5fa8", "#8e44ad", "#16a085", "#d35400"]
@@ -228,7 +228,7 @@ def _traffic_traces(result: Result, times: list[str]) -> list[dict[str, Any]]:
         {
             "x": times,
             "y": [sample.leases for sample in samples],
-            "name": "answered yes",
+            "name": "yes",
             "type": "bar",
             "marker": {"color": _COLOURS["licensed"]},
         }
@@ -236,15 +236,13 @@ def _traffic_traces(result: Result, times: list[str]) -> list[dict[str, Any]]:
     for number, code in enumerate(sorted({code for sample in samples for code in sample.refusals})):
         colour = _REFUSAL_COLOURS[number % len(_REFUSAL_COLOURS)]
         y = [sample.refusals.get(code, 0) for sample in samples]
-        traces.append(
-            {"x": times, "y": y, "name": f"answered no: {meaning(code)}", "type": "bar", "marker": {"color": colour}}
-        )
+        traces.append({"x": times, "y": y, "name": f"no: {plain(code)}", "type": "bar", "marker": {"color": colour}})
     for number, code in enumerate(sorted({code for sample in samples for code in sample.unanswered})):
         if any(code in sample.refusals for sample in samples):
             continue
         colour = _REFUSAL_COLOURS[(number + 3) % len(_REFUSAL_COLOURS)]
         y = [sample.unanswered.get(code, 0) for sample in samples]
         traces.append(
-            {"x": times, "y": y, "name": f"no answer: {meaning(code)}", "type": "bar", "marker": {"color": colour}}
+            {"x": times, "y": y, "name": f"no answer: {plain(code)}", "type": "bar", "marker": {"color": colour}}
         )
     return traces

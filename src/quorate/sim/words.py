@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quorate.core.messages import LicenseStatus
 
-__all__ = ["becomes", "meaning"]
+__all__ = ["becomes", "meaning", "plain"]
 
 _MEANINGS = {
     "COUNT_INSUFFICIENT": "too few machines",
@@ -28,6 +28,11 @@ _BECOMES = {
     LicenseStatus.ADDITIONAL_GRACE: ("falls back into a grace period", "fall back into a grace period"),
     LicenseStatus.NOTIFICATION: ("begins to remind its user", "begin to remind their users"),
 }
+
+
+def plain(code: str) -> str:
+    """`too few machines`, where there is little room; the code where there are no better words."""
+    return _MEANINGS.get(code, code)
 
 
 def meaning(code: str) -> str:

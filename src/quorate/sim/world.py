@@ -142,7 +142,8 @@ class World:
             self._mark_threshold(host, request, said)
 
     def _announced(self, host: SimHost, event: CountFalling) -> None:
-        self.recording.milestone(self.timeline.now_s, "forecast", f"{host.plan.name}, event 12314: {event.message}")
+        text = event.message.removeprefix(f"{event.group}: ")
+        self.recording.milestone(self.timeline.now_s, "forecast", f"{host.plan.name}, event 12314: {text}")
 
     def arrived(self, machine: SimMachine) -> None:
         """A machine is there from now on."""
