@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +15,8 @@ from quorate.clock import SystemEntropy
 from quorate.core.enrolment import ENTROPY_BYTES, EnrolmentSecret
 from quorate.core.policy import DAY_S
 from quorate.core.trust import utc_text
-from quorate.errors import EnrolmentMissingError, FileAccessError, OutputExistsError
+from quorate.errors import EnrolmentMissingError
+from quorate.files import SECRET_MODE, write_new
 from quorate.host.administration import Administration
 from quorate.host.audit import Change
 from quorate.host.enrolment import GRACE_DAYS, GRACE_DAYS_MAX, Enrolment
@@ -155,13 +155,4 @@ def _write(path: Path, known: Enrolment, host_id: str) -> None:
         FileAccessError: it cannot be made.
     """
     text = f"# Enrolment secret of KMS host {host_id}, of {utc_text(known.since_s)}.\n{known.secret.text}\n"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "wb") as file:
-            file.write(text.encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
-    except FileExistsError:
-        raise OutputExistsError(path=path) from None
-    except OSError as fault:
-        raise FileAccessError(path=path, reason=fault.strerror or str(fault)) from None
+    write_new(path, text.encode("ascii"), SECRET_MODE)

@@ -6,8 +6,6 @@ owner alone, or a file that the administrator named (`enrolment-file`).
 
 from __future__ import annotations
 
-import contextlib
-import os
 import stat
 import sys
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Final
 from quorate.core.enrolment import EnrolmentSecret, enrolled
 from quorate.core.messages import ActivationRequest
 from quorate.errors import EnrolmentSecretInvalidError, FileAccessError, FilePermissionsError, QuorateError
+from quorate.files import SECRET_MODE, access_fault, replace_file
 
 __all__ = ["ClientEnrolment", "secret_from", "secret_in", "secret_of"]
 
@@ -64,20 +63,11 @@ class ClientEnrolment:
         Raises:
             FileAccessError: nothing was changed.
         """
-        new = self.path.with_name(self.path.name + ".new")
         try:
-            new.parent.mkdir(parents=True, exist_ok=True)
-            new.unlink(missing_ok=True)  # a leftover of a crash may have another mode
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, "wb") as file:
-                file.write(secret.text.encode("ascii") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self.path)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
-            with contextlib.suppress(OSError):
-                new.unlink()
-            raise _access(self.path, fault) from None
+            raise access_fault(self.path, fault) from None
+        replace_file(self.path, secret.text.encode("ascii") + b"\n", SECRET_MODE)
 
     def forget(self) -> None:
         """Prove nothing from now on; no error where there was nothing.

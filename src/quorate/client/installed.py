@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from quorate.core.documents import ProductFile
 from quorate.core.trust import Anchor
 from quorate.errors import FileAccessError, InvalidSettingError, NotKnownError, QuorateError, StateMissingError
+from quorate.files import access_fault, replace_file
 
 __all__ = ["Installed", "all_of", "install", "installed", "load_anchor", "the_one"]
 
@@ -55,14 +55,9 @@ def install(root: Path, product: Path, trust: Path) -> Installed:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, data in ((found.trust_path, _read(trust)), (found.product_path, _read(product))):
-            temporary = path.with_name(path.name + ".new")
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            replace_file(path, data)
     except OSError as fault:
-        raise FileAccessError(path=folder, reason=fault.strerror or str(fault)) from None
+        raise access_fault(folder, fault) from None
     return found
 
 

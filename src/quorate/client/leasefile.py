@@ -19,7 +19,7 @@ from pathlib import Path
 
 from quorate.client.filelock import FileLock
 from quorate.clock import Clock
-from quorate.errors import FileAccessError
+from quorate.files import access_fault, replace_file
 
 __all__ = ["FileIdentity", "LeaseFile"]
 
@@ -63,7 +63,7 @@ class LeaseFile:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
-            raise _access(self.folder, fault) from None
+            raise access_fault(self.folder, fault) from None
 
     def read(self, bytes_max: int) -> bytes | None:
         """The record's bytes, at most one more than `bytes_max`; None when there is none.
@@ -77,7 +77,7 @@ class LeaseFile:
         except FileNotFoundError:
             return None
         except OSError as fault:
-            raise _access(self.path, fault) from None
+            raise access_fault(self.path, fault) from None
 
     def write(self, data: bytes) -> None:
         """Replace the record. When this returns it is on disk; when it raises, the old one still stands.
@@ -85,19 +85,8 @@ class LeaseFile:
         Raises:
             FileAccessError: disk full, read-only, not ours.
         """
-        try:
-            # The umask decides who else may read it; a machine-wide record is read by every user's program.
-            handle = os.open(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_FOLLOW, 0o644)
-            try:
-                with open(handle, "wb", closefd=False) as file:
-                    file.write(data)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            self._temporary.replace(self.path)
-            _sync_folder(self.folder)
-        except OSError as fault:
-            raise _access(self.path, fault) from None
+        # The umask decides who else may read it; a machine-wide record is read by every user's program.
+        replace_file(self.path, data, aside=self._temporary)
 
     def set_aside(self) -> Path | None:
         """Move a record that is no good out of the way, for people to look at. Its new path; None if it stayed."""
@@ -130,17 +119,3 @@ class LeaseFile:
 
 
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename durable; where folders cannot be opened (Windows), the system does it in its own time."""
-    with contextlib.suppress(PermissionError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _access(path: Path, fault: OSError) -> FileAccessError:
-    return FileAccessError(path=path, reason=fault.strerror or str(fault))

@@ -34,7 +34,7 @@ from quorate.errors import (
     OutputExistsError,
     StoreUnavailableError,
 )
-from quorate.files import SECRET_MODE, give_to_folder_owner, read_bounded, read_secret
+from quorate.files import SECRET_MODE, give_to_folder_owner, read_bounded, read_secret, sync_folder
 from quorate.host.audit import Actor
 from quorate.host.audit import told as told_event
 from quorate.host.config import StatePaths
@@ -53,7 +53,6 @@ __all__ = [
     "Member",
     "back_up",
     "new_file",
-    "sync_folder",
     "told",
 ]
 
@@ -271,11 +270,3 @@ def told(path: Path) -> Iterator[None]:
         raise FileAccessError(path=path, reason=fault.strerror or type(fault).__name__) from None
     except sqlite3.Error as fault:
         raise FileAccessError(path=path, reason=str(fault)) from None
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,10 +6,8 @@ answers nobody any more.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from quorate.errors import FileAccessError, HostKeyMissingError
+from quorate.errors import HostKeyMissingError
+from quorate.files import remove_file
 from quorate.host.config import StatePaths
 
 __all__ = ["remove_key_text", "uninstall_key"]
@@ -21,7 +19,7 @@ def remove_key_text(paths: StatePaths) -> bool:
     Raises:
         FileAccessError: it could not be removed.
     """
-    return _remove(paths.product_key)
+    return remove_file(paths.product_key)
 
 
 def uninstall_key(paths: StatePaths) -> None:
@@ -32,23 +30,8 @@ def uninstall_key(paths: StatePaths) -> None:
         FileAccessError: something could not be removed.
     """
     # The certificate first: whatever is interrupted here, the machine does not go on serving without its key.
-    removed = [_remove(paths.certificate), _remove(paths.product_key)]
+    removed = [remove_file(paths.certificate), remove_file(paths.product_key)]
     for request in (paths.answered, *sorted(paths.requests.glob("*.req"))):
-        _remove(request)
+        remove_file(request)
     if not any(removed):
         raise HostKeyMissingError
-
-
-def _remove(path: Path) -> bool:
-    try:
-        path.unlink()
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except FileNotFoundError:
-        return False
-    except OSError as fault:
-        raise FileAccessError(path=path, reason=fault.strerror or type(fault).__name__) from None
-    return True

@@ -36,10 +36,10 @@ from quorate.errors import (
     StateExistsError,
     StateInUseError,
 )
-from quorate.files import give_to_folder_owner, make_private_folder
+from quorate.files import give_to_folder_owner, make_private_folder, sync_folder
 from quorate.host.audit import Actor
 from quorate.host.audit import told as told_event
-from quorate.host.backup import DATABASE, FORMAT, IDENTITY, MANIFEST, PLAIN, SECRET, Backup, new_file, sync_folder, told
+from quorate.host.backup import DATABASE, FORMAT, IDENTITY, MANIFEST, PLAIN, SECRET, Backup, new_file, told
 from quorate.host.config import StatePaths
 from quorate.host.keyring import HostKeyring
 from quorate.host.process import StateLock, running_host
@@ -127,7 +127,7 @@ def _check_empty(paths: StatePaths) -> None:
         if os.path.lexists(paths.identity):
             raise StateExistsError(role="KMS host", path=paths.root)
         found = {path.name for path in paths.root.iterdir()} if os.path.lexists(paths.root) else set()
-    ours = {paths.lock.name}
+    ours = {paths.lock.name, paths.running.name}
     if _ASIDE in found:
         ours |= {_ASIDE, paths.products.name, paths.requests.name, *PLAIN}
     if others := sorted(found - ours):

@@ -25,7 +25,7 @@ from quorate.errors import (
     StateExistsError,
     StoreUnavailableError,
 )
-from quorate.files import give_to_folder_owner
+from quorate.files import give_to_folder_owner, sync_folder
 from quorate.host.store.driver import rows_of
 
 __all__ = ["REVISIONS", "Database", "revision_of"]
@@ -104,7 +104,7 @@ class Database:
             finally:
                 made.close()  # the last connection to close leaves everything in the one file
             unfinished.rename(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         except OSError as fault:
             raise FileAccessError(path=path, reason=fault.strerror) from None
         finally:
@@ -234,14 +234,6 @@ def _beginning_of(path: Path) -> bytes:
             return file.read(len(_MAGIC))
     except OSError as fault:
         raise FileAccessError(path=path, reason=fault.strerror) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def revision_of(connection: Connection) -> str | None:
