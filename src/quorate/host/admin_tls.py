@@ -31,19 +31,20 @@ def tls_files(settings: Settings) -> TlsFiles | None:
     return TlsFiles(Path(settings.admin_tls_cert), Path(settings.admin_tls_key))
 
 
-def check_admin_settings(settings: Settings, changed: frozenset[str], now_s: int) -> None:
+def check_admin_settings(settings: Settings, now_s: int, changed: frozenset[str] | None = None) -> None:
     """That administration could be served so; before such settings are kept.
 
     Args:
-        changed: the names of those that are new. Whoever goes back to loopback, or changes the port, must not be held
-            up by files that are gone.
+        changed: the names of those that are new; None: all of them. Whoever goes back to loopback, or changes the
+            port, must not be held up by files that are gone.
 
     Raises:
         AdminNotEncryptedError: others could reach it, and there is no TLS.
         TlsUnusableError, FilePermissionsError: the files are not usable by whoever asks.
     """
-    is_opened = "admin-address" in changed and not is_loopback(settings.admin_address)
-    if is_opened or changed & {"admin-tls-cert", "admin-tls-key"}:
+    new = frozenset({"admin-address", "admin-tls-cert", "admin-tls-key"}) if changed is None else changed
+    is_opened = "admin-address" in new and not is_loopback(settings.admin_address)
+    if is_opened or new & {"admin-tls-cert", "admin-tls-key"}:
         _identity(settings, now_s, is_new=True)
 
 

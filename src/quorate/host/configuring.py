@@ -51,7 +51,7 @@ class Configuring(Audited):
         }
         settings = self._with(self._store.settings(), values)
         check_together(settings, frozenset(values))
-        check_admin_settings(settings, frozenset(values), self._clock.now_s())
+        check_admin_settings(settings, self._clock.now_s(), frozenset(values))
         return values
 
     def _with(self, stored: Mapping[str, Any], values: Mapping[str, Any]) -> Settings:
