@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from quorate.core.events import CountFalling, info_text
-from quorate.core.policy import DAY_S, MachineClass, Threshold
+from quorate.core.policy import DAY_S, MachineClass, SoftThreshold, Threshold
 from quorate.core.trust import utc_text
 from quorate.errors import CountWillFallError, StoreUnavailableError
 from quorate.host import falling as falling_module
@@ -202,6 +202,23 @@ def test_what_is_going_to_fall_is_told_with_what_to_do(site: Site) -> None:
         "5 machines not heard for long lapse until then"
     )
     assert "5 machines" in warning.hint
+
+
+def test_a_soft_threshold_is_told_with_it(site: Site) -> None:
+    soft = CountOf(
+        group="acme",
+        machine_class=CLIENT,
+        threshold=Threshold(5, BOTH, SoftThreshold(3, 30 * DAY_S)),
+        window_s=30 * DAY_S,
+    )
+    for number in range(5):
+        site.ask(number)
+    site.clock.advance(11 * DAY_S)
+    (event,) = news(ahead(site, soft), {})
+    assert event.hint.endswith(
+        "By the publisher's soft threshold, activated machines go on renewing down to 3, for 30 days after their last "
+        "renewal at 5."
+    )
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------

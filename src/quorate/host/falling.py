@@ -22,7 +22,7 @@ from quorate.core.events import CountFalling
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.errors import CountInsufficientError, CountWillFallError, QuorateError
 from quorate.host.config import Settings
-from quorate.host.forecast import CountOf, Forecast, ThresholdForecast, forecast
+from quorate.host.forecast import CountOf, Forecast, ThresholdForecast, forecast, soft_words
 from quorate.host.store.store import Store
 from quorate.host.store.transaction import Transaction, transaction
 
@@ -133,7 +133,7 @@ def _event(each: ThresholdForecast, classes: tuple[str, ...], told: str, now_s: 
     if warning is not None:
         if told not in ("", _FALLEN) and _days_between(told, ahead.falls_on or "") <= MOVED_DAYS:
             return None
-        message, hint = warning.message, warning.hint
+        message, hint = warning.message, warning.hint + _softly(each)
     elif not told or (told == _FALLEN and not each.is_met):
         return None
     elif each.is_met:
@@ -141,7 +141,9 @@ def _event(each: ThresholdForecast, classes: tuple[str, ...], told: str, now_s: 
     else:
         fault = CountInsufficientError(count=each.count, threshold=each.threshold, window_days=each.window_s // DAY_S)
         message = f"{each.group}: the count has fallen to {each.count}, below {where}"
-        hint = "Machines are refused until more are heard; `quorate host forecast` lists the silent ones."
+        hint = "Machines are refused until more are heard; `quorate host forecast` lists the silent ones." + _softly(
+            each
+        )
     return CountFalling(
         time_s=now_s,
         code=None if fault is None else fault.code,
@@ -157,6 +159,10 @@ def _event(each: ThresholdForecast, classes: tuple[str, ...], told: str, now_s: 
         message=message,
         hint=hint,
     )
+
+
+def _softly(each: ThresholdForecast) -> str:
+    return "" if each.soft_minimum is None else f" By the publisher's soft threshold, {soft_words(each)}."
 
 
 def _days_between(one: str, other: str) -> int:
