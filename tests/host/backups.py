@@ -22,6 +22,7 @@ from tests.support.hosting import hosting
 
 __all__ = ["CLOCK", "ENTROPY", "everything", "made", "pack", "restored", "rows", "saved", "unpacked"]
 
+NOT_PAPERS = ("host.lock", "host.running", "host.db")
 CLOCK, ENTROPY = ManualClock(), SeededEntropy(9)
 _OF_THE_MOVE = [f'"action":"{action}"'.encode().hex().upper() for action in ("backup", "restore")]
 
@@ -35,10 +36,9 @@ def restored(source: Path, state_dir: Path) -> Backup:
 
 
 def everything(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder; the lock and the database, which is another file of the same content, aside."""
-    files = (
-        path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(("host.lock", "host.db"))
-    )
+    """Every file below a folder; the lock, what a host tells of itself, and the database, which is another file of the
+    same content, aside."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(NOT_PAPERS))
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

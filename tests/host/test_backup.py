@@ -43,7 +43,7 @@ from tests.support.site import site
 
 __all__ = ["made"]  # a fixture
 
-LEFT_OUT = {"root", "database", "lock", "products", "requests"}  # not papers, or whole folders
+LEFT_OUT = {"root", "database", "lock", "running", "products", "requests"}  # not papers, or whole folders
 
 
 # --- there and back --------------------------------------------------------------------------------------------------

@@ -22,9 +22,10 @@ from quorate.clock import SystemClock
 from quorate.core.configfile import example_file
 from quorate.core.policy import Policy
 from quorate.errors import ConfigurationInvalidError, FileAccessError, InvalidSettingError
-from quorate.host.config import RULES, Settings
+from quorate.host.config import RULES, Settings, StatePaths
 from quorate.host.configuration import FILE_SETTINGS, Configuration, check_config, config_path, variable_of
 from quorate.host.layers import Layers, Said, Source
+from quorate.host.process import Running, StateLock, running_host
 from scripts.docs.commands import commands
 from tests.host.processes import HostProcess, quorate, started
 from tests.support.documents import World
@@ -384,3 +385,29 @@ def is_open(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def test_what_a_host_tells_of_itself_is_whole_whenever_it_is_read(tmp_path: Path) -> None:
+    make_host(tmp_path, WORLD, SystemClock())
+    paths = StatePaths(tmp_path)
+    done = threading.Event()
+    long = Layers(file={name: Said("x" * 200, "host.toml:1") for name in RULES})
+
+    def tell(lock: StateLock) -> None:
+        while not done.is_set():
+            for layers in (long, Layers(flags={"port": Said(0, "--port")})):
+                lock.say(Running(pid=os.getpid(), port=1700, layers=layers))
+
+    with StateLock(paths) as lock:
+        tell_once = Running(pid=os.getpid(), port=1700, layers=long)
+        lock.say(tell_once)
+        teller = threading.Thread(target=tell, args=(lock,))
+        teller.start()
+        try:
+            found = [running_host(paths) for _ in range(500)]
+        finally:
+            done.set()
+            teller.join(BOUND_S)
+    assert {each.pid for each in found if each is not None} == {os.getpid()}
+    assert all(each is not None and each.layers != Layers() for each in found)
+    assert running_host(paths) is None

@@ -131,6 +131,11 @@ class StatePaths:
     def lock(self) -> Path:
         return self.root / "host.lock"
 
+    @property
+    def running(self) -> Path:
+        """What a running host tells of itself, for commands; only as good as the lock is held."""
+        return self.root / "host.running"
+
 
 def machine_name() -> str:
     """What this machine calls itself, without characters that a host request may not hold."""

@@ -232,8 +232,8 @@ def _contradictions(checked: Checked, now_s: int | None) -> Iterator[Flaw]:
     for changed in [frozenset(values) - frozenset(files), *looked_at]:
         try:
             check_together(settings, changed)
-            if now_s is not None and any(name.startswith("admin-") for name in changed):
-                check_admin_settings(settings, now_s)
+            if now_s is not None:
+                check_admin_settings(settings, now_s, changed)
         except QuorateError as fault:
             if fault.message not in told:
                 told.add(fault.message)

@@ -8,6 +8,7 @@ import gc
 import os
 import resource
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,8 @@ from quorate.host.layers import Layers
 __all__ = ["ProcessPriority", "Running", "StateLock", "raise_open_files", "running_host", "settle_down"]
 
 _SAID_BYTES_MAX = 256 * 1024  # a configuration file's values, and where each of them is said
+_READINGS_MAX = 5
+_PAGE = 4096  # of the lock file, whose short text is written and read at once
 _RESERVED_FILES = 256  # for the database, the log, the libraries
 _LOW_NICE = 10
 SWITCH_INTERVAL_S = 0.0005
@@ -65,19 +68,30 @@ class StateLock:
             owner = _said(self._descriptor)
             os.close(self._descriptor)
             raise StateInUseError(path=paths.root, owner=f" (pid {owner.pid})" if owner else "") from None
+        self._told = paths.running
+        with contextlib.suppress(OSError):  # what the one before told is over
+            self._told.unlink()
         self.say(Running(pid=os.getpid()))
 
     def say(self, running: Running) -> None:
-        """Let commands know. For people only, so a full disk may keep it out: the lock is what counts."""
+        """Let commands know. For people only, so a full disk may keep it out: the lock is what counts.
+
+        Short in the lock file, which must stay the same file; with what it has read of settings in a file of its own,
+        replaced whole: a command may be reading.
+        """
         with contextlib.suppress(OSError):
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, encode(running) + b"\n", 0)
+            short = encode(msgspec.structs.replace(running, layers=Layers())) + b"\n"
+            os.pwrite(self._descriptor, short.ljust(os.fstat(self._descriptor).st_size), 0)
+            if running.layers != Layers() or self._told.exists():
+                _replace(self._told, encode(running) + b"\n")
 
     def __enter__(self) -> StateLock:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
-        # The file stays: to remove it would let two processes hold two files of one name.
+        with contextlib.suppress(OSError):  # what was told is over
+            self._told.unlink()
+        # The lock file stays: to remove it would let two processes hold two files of one name.
         os.close(self._descriptor)
 
 
@@ -90,17 +104,36 @@ def running_host(paths: StatePaths) -> Running | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return _said(descriptor) or Running(pid=0)
+        short = _said(descriptor) or Running(pid=0)
+        whole = _whole(paths)
+        return whole if whole is not None and whole.pid == short.pid else short
     finally:
         os.close(descriptor)
     return None
 
 
 def _said(descriptor: int) -> Running | None:
+    for _ in range(_READINGS_MAX):  # a reading in the middle of a write is half of each
+        with contextlib.suppress(OSError, MalformedError):
+            return decode_strict(msgspec.json.Decoder(Running), os.pread(descriptor, _PAGE, 0), "the lock file")
+    return None
+
+
+def _whole(paths: StatePaths) -> Running | None:
     try:
-        return decode_strict(msgspec.json.Decoder(Running), os.pread(descriptor, _SAID_BYTES_MAX, 0), "the lock file")
+        with paths.running.open("rb") as file:
+            return decode_strict(msgspec.json.Decoder(Running), file.read(_SAID_BYTES_MAX), str(paths.running))
     except (OSError, MalformedError):
         return None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Raises OSError; then the old file is as it was."""
+    new = path.with_name(f"{path.name}.new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+    os.replace(new, path)
 
 
 class ProcessPriority:
