@@ -7,23 +7,24 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["BOUND_S", "JournalSocket", "Syslog", "TcpServer", "UdpServer", "journal_fields", "until"]
+__all__ = ["BOUND_S", "JournalSocket", "Syslog", "TcpServer", "UdpServer", "closed_port", "journal_fields", "until"]
 
 BOUND_S = 60.0  # for every wait; reached only when something is broken
 
 _MESSAGE = re.compile(
     r"<(?P<pri>[0-9]{1,3})>1 (?P<time>\S+) (?P<host>[!-~]{1,255}) (?P<app>[!-~]{1,48}) (?P<proc>[!-~]{1,128})"
-    r" (?P<kind>[!-~]{1,32}) \[(?P<id>[!-~]{1,32})(?P<sd>(?: [!-~]{1,32}=\"(?:[^\"\\\]]|\\[\"\\\]])*\")*)\]"
+    r" (?P<kind>[!-~]{1,32}) \[(?P<id>[!#-<>-\\^-~]{1,32})(?P<sd>(?: [!#-<>-\\^-~]{1,32}=\"(?:[^\"\\\]]|\\[\"\\\]])*\")*)\]"
     r" (?P<words>.*)",
     re.DOTALL,
 )
-_PARAMETER = re.compile(r" ([!-~]{1,32})=\"((?:[^\"\\\]]|\\[\"\\\]])*)\"", re.DOTALL)
+_PARAMETER = re.compile(r" ([!#-<>-\\^-~]{1,32})=\"((?:[^\"\\\]]|\\[\"\\\]])*)\"", re.DOTALL)
 
 
 def until(is_so: Callable[[], bool], what: str) -> None:
@@ -146,6 +147,17 @@ class JournalSocket(_Server):
         made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         made.bind(str(self.path))
         return made
+
+
+@contextmanager
+def closed_port(kind: socket.SocketKind) -> Iterator[int]:
+    """A port where nobody answers, and which nobody else here is given meanwhile. A `TcpServer` may open it."""
+    with socket.socket(socket.AF_INET, kind) as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        if kind is socket.SOCK_DGRAM:
+            keeper.connect(keeper.getsockname())  # it hears itself alone: others are told that the port is closed
+        yield int(keeper.getsockname()[1])
 
 
 @dataclass

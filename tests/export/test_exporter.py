@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from quorate.host.config import Settings
 from quorate.host.export.service import EventExport
 from quorate.host.store.checkpoints import seal
 from quorate.host.store.housekeeping import Retention, trim_events_step
-from tests.export.receivers import BOUND_S, JournalSocket, TcpServer, UdpServer, until
+from tests.export.receivers import BOUND_S, JournalSocket, TcpServer, UdpServer, closed_port, until
 from tests.store.world import SIGNER, Site
 
 
@@ -98,9 +99,10 @@ def test_checkpoints_go_out_with_the_events_they_vouch_for(site: Site, tmp_path:
 
 def test_a_server_that_is_away_gets_everything_when_it_is_back_and_both_are_told(site: Site) -> None:
     told: list[HostEvent] = []
-    with TcpServer() as gone:
-        port = gone.port
-    with exporting(site, told.append, export_syslog=f"tcp://127.0.0.1:{port}") as export:
+    with (
+        closed_port(socket.SOCK_STREAM) as port,
+        exporting(site, told.append, export_syslog=f"tcp://127.0.0.1:{port}") as export,
+    ):
         name = f"syslog tcp://127.0.0.1:{port}"
         until(lambda: is_known(site, name), "the beginning")
         site.ask_all(range(30))

@@ -14,7 +14,7 @@ from quorate.core.events import PublicationFailed
 from quorate.host.export.forms import Exported, event
 from quorate.host.export.targets import FILES_KEPT, Datagrams, FileTarget, TcpSyslog
 from quorate.host.store.reports import StoredEvent
-from tests.export.receivers import JournalSocket, TcpServer, UdpServer, until
+from tests.export.receivers import JournalSocket, TcpServer, UdpServer, closed_port, until
 
 
 def given(first: int, last: int, message: str = "no") -> list[Exported]:
@@ -24,12 +24,6 @@ def given(first: int, last: int, message: str = "no") -> list[Exported]:
 
 def numbers(path: Path) -> list[int]:
     return [json.loads(line)["id"] for line in path.read_bytes().splitlines()]
-
-
-def closed_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 # --- file ------------------------------------------------------------------------------------------------------------
@@ -112,17 +106,17 @@ def test_a_syslog_server_gets_every_event_by_udp() -> None:
 
 
 def test_a_closed_udp_port_is_told_at_the_second_try() -> None:
-    target = Datagrams(("127.0.0.1", closed_port(socket.SOCK_DGRAM)), "kms")
-
-    def send_on() -> None:
+    def send_on(target: Datagrams) -> None:
         end = threading.Event()
         for _ in range(1000):
             target.send(given(1, 1))
             end.wait(0.01)
 
-    with pytest.raises(ConnectionRefusedError):
-        send_on()
-    target.close()
+    with closed_port(socket.SOCK_DGRAM) as port:
+        target = Datagrams(("127.0.0.1", port), "kms")
+        with pytest.raises(ConnectionRefusedError):
+            send_on(target)
+        target.close()
 
 
 def test_a_name_that_does_not_exist_is_an_os_error_with_words() -> None:
@@ -171,19 +165,19 @@ def test_a_syslog_server_gets_every_event_by_tcp_with_its_length_before_it() -> 
 
 
 def test_a_server_that_has_gone_is_noticed_before_anything_is_lost() -> None:
-    with TcpServer() as first:
-        port = first.port
+    with closed_port(socket.SOCK_STREAM) as port:
         target = TcpSyslog("127.0.0.1", port, "kms")
-        target.send(given(1, 1))
-        until(lambda: len(first.raw) == 1, "the first")
-    with pytest.raises(OSError, match="refused"):
-        target.send(given(2, 2))
-    target.close()
-    with TcpServer(wanted_port=port) as second:
-        target.send(given(2, 3))
-        until(lambda: len(second.raw) == 2, "the others")
-        assert second.numbers == [2, 3]
+        with TcpServer(wanted_port=port) as first:
+            target.send(given(1, 1))
+            until(lambda: len(first.raw) == 1, "the first")
+        with pytest.raises(OSError, match="refused"):
+            target.send(given(2, 2))
         target.close()
+        with TcpServer(wanted_port=port) as second:
+            target.send(given(2, 3))
+            until(lambda: len(second.raw) == 2, "the others")
+            assert second.numbers == [2, 3]
+            target.close()
 
 
 def test_a_server_that_takes_nothing_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

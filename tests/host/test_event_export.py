@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from quorate.core.policy import DAY_S
 from quorate.host.store.verify import verify_log
-from tests.export.receivers import TcpServer, until
+from tests.export.receivers import TcpServer, closed_port, until
 from tests.support.documents import World
 from tests.support.hosting import hosting, running
 
@@ -49,9 +50,7 @@ def test_all_events_of_a_run_are_in_the_file_the_last_checkpoint_too(tmp_path: P
 
 
 def test_a_target_that_is_away_warns_in_readyz_and_keeps_nobody_waiting(tmp_path: Path) -> None:
-    with TcpServer() as gone:
-        port = gone.port
-    with hosting(tmp_path, WORLD) as host:
+    with closed_port(socket.SOCK_STREAM) as port, hosting(tmp_path, WORLD) as host:
         with host.noticing():
             host.administration.set_settings({"export-syslog": f"tcp://127.0.0.1:{port}"})
         place = f"export-place:syslog tcp://127.0.0.1:{port}"
