@@ -1,8 +1,8 @@
 """Telling in the event log that a count is going to fall below its threshold: event 12314, once for each change.
 
-A running host looks once a day. Reading a million records takes seconds, so it is done on a thread and a connection of
-its own, and only what came of it is written, between two batches. What was told last is kept beside the event, in the
-same transaction: a restart repeats nothing.
+A running host looks once a day. Reading a million records takes a second or more, so it is done on a thread and a
+connection of its own, and only what came of it is written, between two batches. What was told last is kept beside the
+event, in the same transaction: a restart repeats nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from quorate.host.store.transaction import Transaction, transaction
 
 __all__ = ["TOLD_ROW", "FallingWatch", "Start", "counts_of", "falling", "news", "on_a_thread", "remembered"]
 
-EVERY_S: Final = float(DAY_S)  # a forecast in days; 3 s of reading a day at a million records
+EVERY_S: Final = float(DAY_S)  # a forecast in days; a second of CPU at a million records
 AGAIN_S: Final = 3600.0  # after the records could not be read
 MOVED_DAYS: Final = 2  # a day that moves by no more is no news: laptops come and go
 END_S: Final = 5.0  # what a stop waits for a look that is under way
