@@ -30,7 +30,7 @@ def test_health_is_open_and_says_how_it_is(host: Hosted) -> None:
     assert (ready.status, ready.json["ready"]) == (200, True)
     assert {check["name"] for check in ready.json["checks"]} == {
         "activated", "certificate", "listening", "writer", "store", "queue", "disk", "dns", "forecast",
-        "configuration", "admin-tls", "export",
+        "configuration", "admin-tls", "export", "events",
     }  # fmt: skip
 
 

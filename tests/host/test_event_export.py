@@ -75,6 +75,33 @@ def test_a_target_that_is_away_warns_in_readyz_and_keeps_nobody_waiting(tmp_path
             assert back.numbers == list(range(back.numbers[0], back.numbers[0] + len(back.numbers)))
 
 
+def test_a_host_whose_log_is_cut_while_it_runs_notices_at_the_next_checkpoint(tmp_path: Path) -> None:
+    with hosting(tmp_path, WORLD) as host:
+        host.activate(1)
+        database = host.administration._store.database
+
+        def check() -> dict[str, Any]:
+            [found] = [each for each in host.admin("/readyz").json["checks"] if each["name"] == "events"]
+            return dict(found)
+
+        host.clock.advance(3601)
+        newest = host.administration.events(limit=1)[0]["id"]
+        sealed = "SELECT max(number) FROM event_checkpoints"
+
+        def is_sealed() -> bool:
+            with database.reading() as connection:
+                return bool(connection.exec_driver_sql(sealed).scalar() == newest)
+
+        until(is_sealed, "the hour's checkpoint")
+        assert check()["ok"]
+        with database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM events WHERE id = ?", (newest,))
+        host.clock.advance(3601)
+        until(lambda: not check()["ok"], "the warning")
+        assert check()["reason"] == f"the event log has lost the events from {newest} on: quorate host events verify"
+        assert host.admin("/readyz").status == 200
+
+
 def test_a_host_vouches_for_its_log_by_itself_and_retention_leaves_it_whole(tmp_path: Path) -> None:
     with hosting(tmp_path, WORLD, settings={"event-days": "1"}) as host:
         for number in range(5):

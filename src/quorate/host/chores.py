@@ -49,6 +49,8 @@ class StoreChores:
         self._clock = clock
         self._signer = CheckpointSigner(credentials.host_id, credentials.signing_key)
         self._log = structlog.get_logger("quorate.host.chores")
+        self.log_fault: str | None = None
+        """What somebody's hand did to the event log, as far as it showed at a checkpoint; stays until the end."""
         self.falling = FallingWatch(store, clock, start)
         self._cursor: Key | None = None
         self._is_trimming = self._is_sweeping = False
@@ -104,4 +106,6 @@ class StoreChores:
     def _seal(self) -> None:
         sealed = seal(self._store.database, self._signer, self._clock.now_s())
         if sealed is not None and (sealed.cut_from is not None or sealed.token is None):
-            self._log.error("event_log_broken", cut_from=sealed.cut_from, hint="quorate host events verify")
+            what = "has lost its name" if sealed.cut_from is None else f"has lost the events from {sealed.cut_from} on"
+            self.log_fault = f"the event log {what}: quorate host events verify"
+            self._log.error("event_log_broken", message=self.log_fault)

@@ -44,7 +44,9 @@ class Health:
         configuration: Callable[[], QuorateError | None] = lambda: None,
         export: Callable[[], list[str]] = list,
         admin_tls: Callable[[], str | None] = lambda: None,
+        log_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._log_fault = log_fault
         self._export = export
         self._service = service
         self._writer = writer
@@ -73,6 +75,7 @@ class Health:
             self._disk(),
             self._published(),
             self._exported(),
+            self._log(),
             self._forecast(),
             self._configured(),
             self._administered(),
@@ -127,6 +130,11 @@ class Health:
         faults = self._export()
         reason = "; ".join(faults) or "every target that is set takes the events"
         return Check(name="export", ok=not faults, reason=reason, required=False)
+
+    def _log(self) -> Check:
+        """What the host notices by itself; `quorate host events verify` looks at all of it."""
+        fault = self._log_fault()
+        return Check(name="events", ok=fault is None, reason=fault or "no event was cut off the end", required=False)
 
     def _forecast(self) -> Check:
         """Told weeks ahead: a count that will fall is no reason to take the host away, least of all before it falls."""
