@@ -152,7 +152,10 @@ def test_a_checkpoint_says_what_was_vouched_for() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"number": -1}, {"number": 2**60}, {"digest": "short"}, {"log": ""}, {"kept_from": 0}, {"v": 2}, {"more": 1}],
+    [
+        *({"number": -1}, {"number": 2**60}, {"digest": "short"}, {"digest": "A" * 42 + "B"}, {"log": ""}),
+        *({"log": "A" * 21 + "B"}, {"kept_from": 0}, {"v": 2}, {"more": 1}),
+    ],
 )
 def test_a_checkpoint_out_of_its_bounds_is_refused(changes: dict[str, Any]) -> None:
     claims = msgspec.to_builtins(checkpoint(rows(1)[0])) | changes

@@ -39,7 +39,7 @@ def shipped(folder: Path, world: World) -> tuple[str, ...]:
 
 def clearly(done: Done, reason: str) -> None:
     """It failed, and said so in a person's words."""
-    assert done.returncode != 0, done
+    assert done.returncode == 1, done
     assert reason in done.stderr.lower()
     assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quorate.errors import AccessDeniedError, QuorateError, RefusedError
+from quorate.errors import AccessDeniedError, QuorateError, RefusedError, StoreUnavailableError
 
 __all__ = ["ConfigFile", "JsonFlag", "Output", "StateDir", "exit_code", "report"]
 
@@ -120,8 +120,9 @@ def report(error: QuorateError, as_json: bool) -> None:
 
 
 def exit_code(error: QuorateError) -> int:
-    """3 when a host refused, 1 when something failed."""
-    return EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_FAILED
+    """3 when a host refused, 1 when something failed: also this host's own store, which no other machine told us of."""
+    is_own_store = isinstance(error, StoreUnavailableError) and bool(error.values)
+    return EXIT_REFUSED if isinstance(error, RefusedError) and not is_own_store else EXIT_FAILED
 
 
 def _plain(value: Any) -> str:

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from quorate.core.documents import DocumentKind, TokenSigner, read
 from quorate.core.eventchain import Link
-from quorate.core.ids import HostId, b64url, unb64url
+from quorate.core.ids import HostId, Nonce, b64url, unb64url
 from quorate.core.keys import SigningKey, VerifyKeys
 from quorate.core.messages import TimeS
 
@@ -41,9 +41,9 @@ class EventCheckpoint(
     v: Literal[1] = 1
     issued_s: TimeS
     host_id: HostId
-    log: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{22}\Z")]
+    log: Nonce  # as long as one, and as much of chance
     number: _Number
-    digest: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}\Z")]
+    digest: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z")]
     upto_bytes: _Number
     kept_from: Annotated[int, Meta(ge=1, le=2**53)]
 
