@@ -6,7 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from quorate.core.policy import MINUTE_S
+from msgspec import UNSET, UnsetType
+
+from quorate.core.policy import MINUTE_S, SoftThreshold
 from quorate.sim.scenario import Scenario
 
 __all__ = ["scenario_text"]
@@ -34,6 +36,7 @@ def scenario_text(scenario: Scenario) -> str:
                 "profile": policy.profile,
                 "client": policy.thresholds.client.minimum,
                 "server": policy.thresholds.server.minimum,
+                **_soft(policy.thresholds.client.soft),
                 "activation": _span(policy.activation_validity_s),
                 "count_window": _span(policy.count_window_s),
                 "initial_grace": _span(policy.initial_grace_s),
@@ -94,6 +97,10 @@ def _event(happening: Any) -> dict[str, Any]:
         "by": _span(happening.by_s) if happening.by_s else None,
         "identity": happening.identity,
     }
+
+
+def _soft(soft: SoftThreshold | UnsetType) -> dict[str, Any]:
+    return {} if soft is UNSET else {"soft": soft.minimum, "soft_for": _span(soft.lasts_s)}
 
 
 def _lines(heading: str | None, values: dict[str, Any]) -> str:
