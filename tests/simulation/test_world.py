@@ -28,7 +28,8 @@ from tests.simulation.test_mutants import trouble
 HASH = "from quorate.sim.crew import try_seed; print(try_seed({seed}).trace_hash)"
 LONG_SEED = 50  # half a minute and more
 SHORT_SEED = 42  # it and the next one take less than a second
-SEEDS = (1000, 1004, 1015, 1040, 1054, 1062)  # short ones with many faults; three of them with real signatures
+# Short ones with many faults; three with real signatures. In 3425 an answer is underway while its host loses the database.
+SEEDS = (1000, 1004, 1015, 1040, 1054, 1062, 3425)
 
 
 def test_the_same_seed_gives_the_same_trace_in_two_processes() -> None:

@@ -115,7 +115,7 @@ class Watch:
         self._policy = anchor.product.policy
         self._classes = {edition.id: edition.machine_class for edition in anchor.product.editions}
         self.books = {name: Book(self._policy) for name in databases}
-        self._before: dict[str, list[_Given]] = {}  # of clones that ask at the same time
+        self._before: dict[str, list[_Given]] = {}  # not in the books any more, and perhaps still underway
         self.violations: list[Violation] = []
 
     def broken(self, at_s: int, rule: str, detail: str) -> None:
@@ -175,8 +175,8 @@ class Watch:
                 self.broken(
                     now_s, "no-lease-below-threshold", f"{request.machine}: {count} of {threshold.minimum}, {said}"
                 )
-            if given is not None and now_s - given.issued_s < SECOND_LEASE_S:
-                self._before[request.cmid] = [*self._before.get(request.cmid, [])[-CLONES_MAX:], given]
+            if given is not None and now_s - given.issued_s < SECOND_LEASE_S:  # of clones that ask at the same time
+                self._remember(request.cmid, given)
             edition = sys.intern(request.edition)  # one text for the whole fleet
             given_s = now_s if is_enough or full_s is None else full_s
             book.given[request.cmid] = _Given(
@@ -206,8 +206,13 @@ class Watch:
                 self.broken(now_s, "counted-once", f"{host.plan.name} knows {cmid}, which nobody has")
 
     def lost(self, database: str) -> None:
-        """The records are gone with their disk: an empty book."""
+        """The records are gone with their disk: an empty book. An answer may have been underway at that moment."""
+        for cmid, given in self.books[database].given.items():
+            self._remember(cmid, given)
         self.books[database] = Book(self._policy)
+
+    def _remember(self, cmid: str, given: _Given) -> None:
+        self._before[cmid] = [*self._before.get(cmid, [])[-CLONES_MAX:], given]
 
     # --- at the client ---------------------------------------------------------------------------------------------
 
