@@ -28,7 +28,7 @@ from tests.simulation.test_mutants import trouble
 HASH = "from quorate.sim.crew import try_seed; print(try_seed({seed}).trace_hash)"
 LONG_SEED = 50  # half a minute and more
 SHORT_SEED = 42  # it and the next one take less than a second
-# Short ones with many faults; three with real signatures. In 3425 an answer is underway while its host loses the database.
+# Short ones with many faults, three with real signatures. 3425: an answer is underway when its host loses its database.
 SEEDS = (1000, 1004, 1015, 1040, 1054, 1062, 3425)
 
 
