@@ -174,7 +174,7 @@ def test_a_wrong_source_names_the_file_the_key_and_the_fix(acme: Terminal) -> No
     assert ended.code == 1
     assert ended.err == (
         "error: product.toml: `threshold.client.minimun` is not known\n"
-        "hint: Did you mean minimum? Known here: minimum, counts.\n"
+        "hint: Did you mean minimum? Known here: minimum, counts, soft.\n"
     )
 
 

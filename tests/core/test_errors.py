@@ -45,6 +45,16 @@ FIXED: dict[str, tuple[str | None, int | None]] = {
 ALL = sorted(BY_CODE.items())
 SPECIAL: dict[str, dict[str, object]] = {
     "COUNT_INSUFFICIENT": {"count": 7, "threshold": 25, "window_days": 30},
+    "COUNT_WILL_FALL": {
+        "group": "acme",
+        "machines": "clients",
+        "count": 27,
+        "threshold": 25,
+        "day": "2027-01-04",
+        "days": 12,
+        "lapsing": 4,
+        "short": 2,
+    },
     "COUNT_BELOW_THRESHOLD": {"count": 23, "threshold": 25, "until": "2027-01-04"},
 }
 

@@ -262,9 +262,9 @@ def test_s20_a_count_that_is_going_to_fall_is_a_warning_with_the_day(tmp_path: P
         for number in range(1, 24):  # two have gone
             hosted.activate(number)
         check = one(host.checks(), "forecast")
-    assert (check.level, check.code) == (Level.WARN, "COUNT_FALLING")
-    assert "below 25 on" in check.seen
-    assert "comes down to 23" in check.seen
+    assert (check.level, check.code) == (Level.WARN, "COUNT_WILL_FALL")
+    assert "below the threshold of 25" in check.seen
+    assert "the records of 2 machines" in check.seen
     assert "quorate host forecast" in check.fix
 
 

@@ -200,14 +200,3 @@ class NotKnownError(QuorateError):
     code = "NOT_KNOWN"
     template = "there is no {what} {name}"
     hint_template = "Known: {known}."
-
-
-class CountFallingError(QuorateError):
-    """A warning weeks ahead: machines have gone silent, and their records will lapse (S18, S19)."""
-
-    code = "COUNT_FALLING"
-    template = "{forecast}"
-    hint_template = (
-        "`quorate host forecast` lists the silent machines and the days. Bring them back, or let as many others ask "
-        "this host before that day."
-    )

@@ -17,7 +17,6 @@ from quorate.core.policy import DAY_S, HOUR_S
 from quorate.core.trust import utc_text
 from quorate.errors import (
     ClockTurnedBackError,
-    CountFallingError,
     CountInsufficientError,
     DnsHostNameNotQualifiedError,
     FileOwnerError,
@@ -36,6 +35,7 @@ from quorate.host.admin_tls import tls_identity
 from quorate.host.administration import Administration
 from quorate.host.config import Limits, StatePaths
 from quorate.host.configuration import Configuration
+from quorate.host.falling import falling
 from quorate.host.keyring import Credentials, HostKeyring
 from quorate.host.process import Running, running_host
 from quorate.host.publication.check import Hello, check_publication
@@ -126,7 +126,7 @@ class HostCheckup:
             "disk": lambda: [self._disk()],
             "clock": lambda: [self._clock_of(host)],
             "count": lambda: self._counts(host),
-            "forecast": lambda: [self._forecast(host)],
+            "forecast": lambda: self._forecast(host),
             "administration": lambda: [self._administered(host)],
             "events": lambda: [self._last_event(host)],
         }
@@ -281,13 +281,13 @@ class HostCheckup:
                 fix = f"{more} must ask this host within the count window: `quorate host clients` lists who did."
                 yield Check("count", Level.WARN, seen, CountInsufficientError.code, fix)
 
-    def _forecast(self, host: Administration) -> Check:
+    def _forecast(self, host: Administration) -> Iterator[Check]:
         ahead = host.forecast(silent_rows=0)
-        if ahead.warning is None:
-            return Check(
-                "forecast", Level.OK, f"no count is going to fall below its threshold within {ahead.days} days"
-            )
-        return failed("forecast", CountFallingError(forecast=ahead.warning), Level.WARN)
+        for warning in falling(ahead):
+            yield failed("forecast", warning, Level.WARN)
+        if not falling(ahead):
+            seen = f"no count is going to fall below its threshold within {ahead.days} days"
+            yield Check("forecast", Level.OK, seen)
 
     def _last_event(self, host: Administration) -> Check:
         now_s = self._clock.now_s()
