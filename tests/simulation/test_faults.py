@@ -116,6 +116,17 @@ def test_a_database_that_is_lost_fills_again_by_itself() -> None:
     assert counts[-1] == 7
 
 
+def test_a_lease_that_is_under_way_when_the_database_is_lost_was_given_all_the_same() -> None:
+    """Found by the swarm, seed 3425: the checkers forgot it with the database."""
+    usual = played(seven(wire=Wire(delay_max_s=14), days=1))
+    first, start_s = usual.of("ACTIVATED")[0], usual.result.scenario.start_s
+    loss = Happening(first.at_s - start_s + 1, What.HOST_LOSES_DATABASE, host="kms1")
+    found = played(seven(loss, wire=Wire(delay_max_s=14)))
+    believed = next(each for each in found.of("licensed") if each.who == first.who)
+    assert first.at_s < start_s + loss.at_s < believed.at_s <= first.at_s + 14, "it was under way"
+    assert found.result.violations == ()
+
+
 def test_the_grain_of_the_world_changes_when_and_not_what() -> None:
     coarse = played(dataclasses.replace(seven(), tick_s=10 * MINUTE_S))
     assert coarse.result.violations == ()
