@@ -47,7 +47,7 @@ def test_below_the_threshold_it_is_renewed_licensed_usable_and_warned(tmp_path: 
         assert (status.status, status.usable, status.code) == ("licensed", True, "COUNT_BELOW_THRESHOLD")
         assert (status.count, status.threshold) == (1, 2)
         assert status.message == f"renewed although the activation count is only 1 of 2; until {until} that goes on"
-        assert "1 machine more must contact" in status.hint
+        assert "1 more machine must contact" in status.hint
         assert status.expires_s == host.clock.now_s() + 180 * DAY_S
         assert here.client().status() == status  # read back from disk, by another process
         received = here.events()[-1]

@@ -130,9 +130,15 @@ def test_a_value_with_braces_is_shown_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("count", "words"),
-    [(0, "25 machines"), (7, "18 machines"), (24, "1 machine"), (25, "0 machines"), (60, "0 machines")],
+    [
+        (0, "25 more machines"),
+        (7, "18 more machines"),
+        (24, "1 more machine"),
+        (25, "0 more machines"),
+        (60, "0 more machines"),
+    ],
 )
 def test_s09_how_many_are_missing_is_said(count: int, words: str) -> None:
     error = CountInsufficientError(count=count, threshold=25)
     assert error.message == f"activation count {count} of 25"
-    assert error.hint.startswith(f"{words} more must contact this host within 30 days.")
+    assert error.hint.startswith(f"{words} must contact this host within 30 days.")

@@ -151,9 +151,9 @@ def test_s09_too_small_a_count_is_shown_with_its_threshold() -> None:
     error = refusal_error(WORLD.refusal(count=18), ANCHOR)
     assert isinstance(error, CountInsufficientError)
     assert (error.hresult_text, error.message) == ("0xC004F038", "activation count 18 of 25")
-    assert "7 machines more" in error.hint
+    assert "7 more machines" in error.hint
     assert "30 days" in error.hint
-    assert "1 machine more" in refusal_error(WORLD.refusal(count=24), ANCHOR).hint
+    assert "1 more machine" in refusal_error(WORLD.refusal(count=24), ANCHOR).hint
 
 
 def test_a_product_that_is_not_covered_is_named() -> None:

@@ -195,7 +195,7 @@ def test_s9_count_n_of_n(tmp_path: Path, patient: Patient) -> None:
         cause = patient.cause()
         assert (cause.code, cause.step) == ("COUNT_INSUFFICIENT", "count")
         assert "18 of 25" in cause.seen  # the asking machine with the others
-        assert "7 machines more" in cause.fix
+        assert "7 more machines" in cause.fix
         assert host.administration.counts()["acme"]["client"].current == 17  # the probe counts nobody
         error = same_cause(patient, "COUNT_INSUFFICIENT", "count")
         assert error.hresult_text == "0xC004F038"

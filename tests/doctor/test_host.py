@@ -292,16 +292,16 @@ def test_a_full_disk_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_administration_is_told_with_its_certificate_and_what_is_wrong_with_it(host: Host, tmp_path: Path) -> None:
     host.make()
-    assert "for this machine only" in one(host.checks(), "administration").seen
+    assert "for this machine only" in one(host.checks(), "admin").seen
     day = datetime.fromtimestamp(host.clock.now_s(), UTC)
     pair = make_pair(tmp_path, end=day + timedelta(days=30))
     with Administration.open(StatePaths(tmp_path / "host"), host.clock, SeededEntropy(5)) as administration:
         administration.set_settings(pair.settings)
-    check = one(host.checks(), "administration")
+    check = one(host.checks(), "admin")
     assert (check.level, "over TLS until" in check.seen) == (Level.OK, True)
     host.clock.advance(10 * DAY_S)
-    check = one(host.checks(), "administration")
+    check = one(host.checks(), "admin")
     assert (check.level, check.code, "ends" in check.seen) == (Level.WARN, "TLS_UNUSABLE", True)
     pair.key.unlink()
-    check = one(host.checks(), "administration")
+    check = one(host.checks(), "admin")
     assert (check.level, check.code, str(pair.key) in check.seen) == (Level.FAIL, "TLS_UNUSABLE", True)

@@ -187,7 +187,7 @@ def _words(verdict: LogVerdict, compared: list[int]) -> dict[str, Any]:
     else:
         words["sealed"] = (
             f"up to event {verdict.sealed_to} by a checkpoint of {utc_text(verdict.sealed_s)}; "
-            f"{verdict.checkpoints} are kept"
+            f"checkpoints kept: {verdict.checkpoints}"
         )
         if verdict.last is not None and verdict.last > verdict.sealed_to:
             words["since"] = f"{verdict.last - verdict.sealed_to} events, for which the next checkpoint will vouch"

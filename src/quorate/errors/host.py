@@ -12,13 +12,13 @@ class CountInsufficientError(RefusedError):
     hresult = 0xC004F038
     template = "activation count {count} of {threshold}"
     hint_template = (
-        "{missing} more must contact this host within {window_days} days. "
+        "{missing} must contact this host within {window_days} days. "
         "This client asks again by itself; nothing needs to be done here."
     )
 
     def __init__(self, *, count: int, threshold: int, window_days: int = 30) -> None:
         missing = max(threshold - count, 0)
-        machines = "1 machine" if missing == 1 else f"{missing} machines"
+        machines = "1 more machine" if missing == 1 else f"{missing} more machines"
         super().__init__(count=count, threshold=threshold, missing=machines, window_days=window_days)
 
 
@@ -28,13 +28,13 @@ class CountBelowThresholdError(QuorateError):
     code = "COUNT_BELOW_THRESHOLD"
     template = "renewed although the activation count is only {count} of {threshold}; until {until} that goes on"
     hint_template = (
-        "{missing} more must contact the KMS host by then, or renewals are refused; each machine stays activated until "
+        "{missing} must contact the KMS host by then, or renewals are refused; each machine stays activated until "
         "its own activation ends. On the host: `quorate host forecast`."
     )
 
     def __init__(self, *, count: int, threshold: int, until: str) -> None:
         missing = max(threshold - count, 1)
-        machines = "1 machine" if missing == 1 else f"{missing} machines"
+        machines = "1 more machine" if missing == 1 else f"{missing} more machines"
         super().__init__(count=count, threshold=threshold, until=until, missing=machines)
 
 

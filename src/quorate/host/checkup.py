@@ -47,7 +47,7 @@ __all__ = ["HOST_STEPS", "FirewallPort", "HostCheckup"]
 
 HOST_STEPS = (
     *("state", "key", "certificate", "port", "protocol", "firewall", "dns", "store", "disk", "clock", "count"),
-    *("forecast", "administration", "events"),
+    *("forecast", "admin", "events"),
 )
 DISK_WARN_MIN = 256 * 1024 * 1024  # bytes; a busy host's event log grows by tens of megabytes a day
 CLOCK_TOLERANCE_S = 4 * HOUR_S
@@ -127,7 +127,7 @@ class HostCheckup:
             "clock": lambda: [self._clock_of(host)],
             "count": lambda: self._counts(host),
             "forecast": lambda: self._forecast(host),
-            "administration": lambda: [self._administered(host)],
+            "admin": lambda: [self._administered(host)],
             "events": lambda: [self._last_event(host)],
         }
 
@@ -136,13 +136,13 @@ class HostCheckup:
         tokens, identity = len(host.tokens()), tls_identity(settings, now_s)
         where = f"administration on {settings.admin_address}"
         if identity is None:
-            return Check("administration", Level.OK, f"{where}, for this machine only")
+            return Check("admin", Level.OK, f"{where}, for this machine only")
         ending = identity.ending(now_s)
         if ending is not None:
             fix = "Replace certificate and key; a running host takes them within a second."
-            return Check("administration", Level.WARN, ending, TlsUnusableError.code, fix)
+            return Check("admin", Level.WARN, ending, TlsUnusableError.code, fix)
         seen = f"{where} over TLS until {utc_text(identity.expires_s)}, for {tokens} tokens"
-        return Check("administration", Level.OK, seen)
+        return Check("admin", Level.OK, seen)
 
     # --- files and papers ------------------------------------------------------------------------------------------
 
