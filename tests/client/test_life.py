@@ -48,7 +48,7 @@ def test_s09_below_the_threshold_the_state_is_unchanged_and_the_count_is_shown(t
         after = client.status()
         assert (after.status, after.expires_s, after.usable) == (before.status, before.expires_s, True)
         assert (after.code, after.count, after.threshold) == ("COUNT_INSUFFICIENT", 1, 2)
-        assert "1 machine" in after.hint
+        assert "1 more machine" in after.hint
 
 
 def test_s11_a_refused_client_asks_again_every_two_hours(tmp_path: Path) -> None:
