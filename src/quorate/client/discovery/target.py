@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+
+import msgspec
 
 from quorate.errors import InvalidSettingError
 
@@ -17,8 +19,7 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
 _ALLOWED = "NAME, NAME:PORT, 192.0.2.7:PORT or [2001:db8::7]:PORT; the port is 1688 unless said otherwise."
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """One KMS host to ask. `host` is a DNS name or an address; an IPv6 address stands without its brackets."""
 
     host: str
@@ -31,18 +32,7 @@ class Target:
         Raises:
             InvalidSettingError: anything else, with the reason.
         """
-        typed = text.strip()
-        if "://" in typed or "/" in typed or "@" in typed:
-            raise _wrong(f"{typed[:100]!r} is an address of the web; only the name is wanted", "host")
-        host, port = split_port(typed)
-        if ":" in host or re.fullmatch(r"[0-9.]+", host):
-            try:
-                ipaddress.ip_address(host)
-            except ValueError:
-                raise _wrong(f"{host[:100]!r} is no IP address", "host") from None
-        elif not is_host_name(host):
-            raise _wrong(f"{host[:100]!r} is no DNS name", "host")
-        return cls(host, _port(port))
+        return _parsed(text)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -56,8 +46,7 @@ class Source(StrEnum):
     MDNS = "mdns"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """A host to ask, and how it became known.
 
     Attributes:
@@ -94,6 +83,22 @@ def split_port(typed: str) -> tuple[str, str | None]:
         return typed, None  # an IPv6 address without brackets and port
     host, colon, port = typed.partition(":")
     return host, port if colon else None
+
+
+@lru_cache(maxsize=64)  # an agent reads the same few names for as long as it lives
+def _parsed(text: str) -> Target:
+    typed = text.strip()
+    if "://" in typed or "/" in typed or "@" in typed:
+        raise _wrong(f"{typed[:100]!r} is an address of the web; only the name is wanted", "host")
+    host, port = split_port(typed)
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise _wrong(f"{host[:100]!r} is no IP address", "host") from None
+    elif not is_host_name(host):
+        raise _wrong(f"{host[:100]!r} is no DNS name", "host")
+    return Target(host, _port(port))
 
 
 def _port(text: str | None) -> int:
