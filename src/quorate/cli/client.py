@@ -18,6 +18,7 @@ from quorate.cli.client_discovery import show_discovery
 from quorate.cli.client_owner import hand_over, work_as_owner_of
 from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir, exit_code
 from quorate.cli.service import client_install_service
+from quorate.cli.variables import unknown_variables
 from quorate.client.client import Client
 from quorate.client.config import Settings
 from quorate.client.discovery.trail import origin
@@ -238,11 +239,17 @@ def rearm(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFl
 
 @app.command(epilog="Example: quorate client run")
 def run(
-    config: ConfigFile = None, folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False
+    context: typer.Context,
+    config: ConfigFile = None,
+    folder: StateDir = None,
+    product_id: ProductId = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Be the agent of every product that is set up here, or of one: activate, renew when it is time to, and go on
     until SIGTERM or Ctrl-C. SIGHUP reads the configuration again."""
     output, clock = Output(as_json), SystemClock()
+    for flaw in unknown_variables(os.environ, context, "client"):
+        sys.stderr.write(f"warning: {flaw}\nhint: {flaw.allowed}\n")
     strict_settings(config, folder)
     every = all_of(_roots(folder)) if product_id is None else []
     found = every if len(every) > 1 else [_found(folder, product_id)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from quorate.cli.config_words import SHOW_COLUMNS, say_checked, say_example, say_no_file
 from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir
+from quorate.cli.variables import unknown_variables
 from quorate.client.config import Settings
 from quorate.client.configfile import EXAMPLE_TITLE, FILE_SETTINGS, read_config
 from quorate.client.transport import Transport, TransportSettings
@@ -40,17 +42,21 @@ def strict_settings(config: Path | None, folder: Path | None) -> Settings:
 
 @config_app.command(epilog="Example: quorate client config check client.toml")
 def check(
+    context: typer.Context,
     file: Annotated[
         Path | None, typer.Argument(help="The file.", metavar="[FILE]", show_default="this machine's, or yours")
     ] = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is."""
-    output = Output(as_json)
+    """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is.
+
+    Variables named QUORATE_... that nothing reads are told, too.
+    """
+    output, variables = Output(as_json), unknown_variables(os.environ, context, "client")
     own = Settings.from_environment(config=file, folder=folder)
     if own.file is None:
-        say_no_file(output, None, "quorate client config example > client.toml")
+        say_no_file(output, None, "quorate client config example > client.toml", variables)
         return
     _, checked, fault = read_config([own.file], is_named=True)
     if isinstance(fault, FileAccessError):
@@ -67,7 +73,7 @@ def check(
         for name, value in checked.values.items()
         if own.said[name].where == FILE_SETTINGS[name].variable
     ]
-    say_checked(output, own.file, checked, notes)
+    say_checked(output, own.file, checked, notes, variables)
 
 
 @config_app.command(epilog="Example: quorate client config show --json")

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from quorate.cli.output import EXIT_FAILED, Output
-from quorate.core.configfile import Checked, FileSetting, example_file
+from quorate.core.configfile import Checked, FileSetting, Flaw, example_file
 
 __all__ = ["SHOW_COLUMNS", "say_checked", "say_example", "say_no_file"]
 
@@ -18,13 +18,16 @@ MACHINE_FOLDER = Path("/etc/quorate")
 SHOW_COLUMNS = {"name": "SETTING", "value": "VALUE", "source": "FROM", "where": "WHERE"}
 
 
-def say_checked(output: Output, file: Path, checked: Checked, notes: Sequence[str] = ()) -> None:
-    """Every problem with its line, the nearest name and what is allowed; ends with 1 when there is one."""
+def say_checked(
+    output: Output, file: Path, checked: Checked, notes: Sequence[str] = (), variables: Sequence[Flaw] = ()
+) -> None:
+    """Every problem with its line, the nearest name and what is allowed; ends with 1 when there is one.
+
+    Args:
+        variables: what is wrong with the environment.
+    """
     notes = [*notes, *_mode_notes(file)]
-    problems = [
-        {"line": flaw.line, "column": flaw.column, "name": flaw.name, "reason": flaw.reason, "allowed": flaw.allowed}
-        for flaw in checked.flaws
-    ]
+    problems = [_facts(flaw) for flaw in (*checked.flaws, *variables)]
     if output.as_json:
         facts: dict[str, Any] = {"file": str(file), "ok": not problems, "settings": sorted(checked.values)}
         output.facts({**facts, "problems": problems, "notes": list(notes)})
@@ -32,14 +35,39 @@ def say_checked(output: Output, file: Path, checked: Checked, notes: Sequence[st
         for flaw in checked.flaws:
             place = ":".join(str(part) for part in (file, flaw.line, flaw.column) if part is not None)
             print(f"{place}: {flaw}\n    {flaw.allowed}")
+        _print_variables(variables)
         for note in notes:
             output.say(f"note: {note}")
-        number = len(problems)
-        good = len(checked.values)
-        words = "1 problem" if number == 1 else f"{number} problems"
-        output.say(f"{file}: {words}." if number else f"{file} is good: {good} setting{'' if good == 1 else 's'}.")
+        number, good = len(checked.flaws), len(checked.values)
+        words = _problems(number) if number else f" is good: {good} setting{'' if good == 1 else 's'}"
+        output.say(f"{file}{words}.")
+        _say_variables(output, variables)
     if problems:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _facts(flaw: Flaw) -> dict[str, Any]:
+    return {
+        "line": flaw.line,
+        "column": flaw.column,
+        "name": flaw.name,
+        "reason": flaw.reason,
+        "allowed": flaw.allowed,
+    }
+
+
+def _problems(number: int) -> str:
+    return ": 1 problem" if number == 1 else f": {number} problems"
+
+
+def _print_variables(variables: Sequence[Flaw]) -> None:
+    for flaw in variables:
+        print(f"environment: {flaw}\n    {flaw.allowed}")
+
+
+def _say_variables(output: Output, variables: Sequence[Flaw]) -> None:
+    if variables:
+        output.say(f"environment{_problems(len(variables))}.")
 
 
 def _mode_notes(file: Path) -> Iterator[str]:
@@ -53,13 +81,20 @@ def _mode_notes(file: Path) -> Iterator[str]:
         yield f"a service's own user cannot read {file}: chmod o+r {file}"
 
 
-def say_no_file(output: Output, file: Path | None, example: str) -> None:
-    """That there is nothing to check, which is no mistake."""
+def say_no_file(output: Output, file: Path | None, example: str, variables: Sequence[Flaw] = ()) -> None:
+    """That there is no file to check, which is no mistake; ends with 1 when something is wrong with the environment."""
     if output.as_json:
-        shown = None if file is None else str(file)
-        output.facts({"file": shown, "ok": True, "settings": [], "problems": [], "notes": ["there is no such file"]})
+        facts: dict[str, Any] = {"file": None if file is None else str(file), "ok": not variables, "settings": []}
+        problems = [_facts(flaw) for flaw in variables]
+        output.facts({**facts, "problems": problems, "notes": ["there is no such file"]})
+    else:
+        _print_variables(variables)
     where = "no configuration file belongs to this state folder; name one" if file is None else f"there is no {file}"
     output.say(f"{where}. A first one: `{example}`")
+    if variables:
+        if not output.as_json:
+            _say_variables(output, variables)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def say_example(output: Output, title: str, settings: Mapping[str, FileSetting]) -> None:

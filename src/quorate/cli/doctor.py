@@ -15,6 +15,7 @@ from rich.text import Text
 from quorate.cli.client_owner import work_as_owner_of
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.roles import Here, look_here
+from quorate.cli.variables import unknown_variable_error, unknown_variables
 from quorate.client.checkup import ClientCheckup
 from quorate.client.config import Settings
 from quorate.client.installed import Installed
@@ -36,6 +37,7 @@ class DoctorRole(StrEnum):
 
 
 def command(
+    context: typer.Context,
     role: Annotated[
         DoctorRole | None, typer.Option("--role", help="Look at this role only.", show_default="what this machine is")
     ] = None,
@@ -65,6 +67,7 @@ def command(
         findings += [(DoctorRole.CLIENT, each.product.name, _client_checks(each)) for each in products]
     if not findings:
         raise _nothing_here(here, role)
+    findings = [(which, what, [*_variables(context, which), *checks]) for which, what, checks in findings]
     for place, (which, what, checks) in enumerate(findings):
         if as_json:
             output.facts(_facts(which, what, checks))
@@ -72,6 +75,11 @@ def command(
             _show(which, what, checks, is_first=place == 0)
     if any(check.level is Level.FAIL for _, _, checks in findings for check in checks):
         raise typer.Exit(1)
+
+
+def _variables(context: typer.Context, role: DoctorRole) -> list[Check]:
+    found = unknown_variables(os.environ, context, role.value)
+    return [failed("config", unknown_variable_error(flaw), Level.WARN) for flaw in found]
 
 
 def _host_checks(here: Here) -> list[Check]:

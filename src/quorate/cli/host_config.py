@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from quorate.cli.config_words import SHOW_COLUMNS, say_checked, say_example, say_no_file
 from quorate.cli.hostopen import host_configuration, host_paths, open_host, products_of
 from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir
+from quorate.cli.variables import unknown_variables
 from quorate.clock import SystemClock
 from quorate.core.configfile import CONFIG_BYTES_MAX, Checked
 from quorate.core.documents import ProductFile
@@ -34,6 +36,7 @@ config_app = typer.Typer(
 
 @config_app.command(epilog="Example: quorate host config check host.toml")
 def check(
+    context: typer.Context,
     file: Annotated[
         Path | None, typer.Argument(help="The file.", metavar="[FILE]", show_default="the host's own")
     ] = None,
@@ -42,13 +45,13 @@ def check(
 ) -> None:
     """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is.
 
-    Changes nothing. The publisher's bounds for the intervals are those of the products this host serves.
+    Variables named QUORATE_... that nothing reads are told, too. Changes nothing. The publisher's bounds for the intervals are those of the products this host serves.
     """
     output, paths = Output(as_json), host_paths(folder)
-    own = host_configuration(paths)
+    own, variables = host_configuration(paths), unknown_variables(os.environ, context, "host")
     path = file if file is not None else own.file
     if path is None or (file is None and not own.is_named and not path.exists()):
-        say_no_file(output, path, "quorate host config example > host.toml")
+        say_no_file(output, path, "quorate host config example > host.toml", variables)
         return
     host = _host(folder)
     products: tuple[ProductFile, ...] = () if host is None else products_of(host.keyring)
@@ -58,7 +61,7 @@ def check(
         with host:
             if own.file is not None and path.absolute() == own.file:
                 notes = list(_overruled(host, path, checked))
-    say_checked(output, path, checked, notes)
+    say_checked(output, path, checked, notes, variables)
 
 
 @config_app.command(epilog="Example: quorate host config show --json")

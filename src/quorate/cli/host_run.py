@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import structlog
 import typer
 import uvloop
 
@@ -16,6 +17,7 @@ from quorate.cli.hostopen import host_configuration, host_paths
 from quorate.cli.hoststatus import shown_address
 from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir
 from quorate.cli.under_systemd import handed_by_systemd
+from quorate.cli.variables import unknown_variable_error, unknown_variables
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.host.config import RULES, shown_value
 from quorate.host.foreground import run_until_signalled
@@ -55,6 +57,10 @@ def run(
     """
     output = Output(as_json)
     configure_log(log_format, sys.stderr)
+    for flaw in unknown_variables(os.environ, context, "host"):
+        fault = unknown_variable_error(flaw)
+        log = structlog.get_logger("quorate.host")
+        log.warning("unknown_variable", code=fault.code, message=fault.message, hint=fault.hint)
     flags = _flags(context, port=port, admin_port=admin_port, address=address, dns=dns)
     clock = SystemClock()
     around = handed_by_systemd(os.environ, os.getpid(), clock)

@@ -15,6 +15,7 @@ import typer
 from quorate.cli.config_words import SHOW_COLUMNS, say_checked, say_example, say_no_file
 from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir
 from quorate.cli.publisher_common import PassphraseFile, ask_passphrase, home_of
+from quorate.cli.variables import unknown_variables
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.configfile import Flaw, configuration_fault
 from quorate.errors import FileAccessError, InvalidSettingError, QuorateError
@@ -25,6 +26,8 @@ from quorate.publisher.serve import PORT_DEFAULT, Listening, check_listening, li
 from quorate.publisher.vault import require_present
 
 __all__ = ["config_app", "serve"]
+
+_LOG = logging.getLogger("quorate.publisher")
 
 config_app = typer.Typer(
     help="The configuration file of serve, publisher.toml.",
@@ -69,6 +72,9 @@ def serve(
     TLS files again.
     """
     output = Output(as_json)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for flaw in unknown_variables(os.environ, context, "publisher"):
+        _LOG.warning("%s. %s", flaw, flaw.allowed)
     home = require_present(home_of(folder))
     file, is_named = config_path(config, home, os.environ)
     parameters = {name: name.replace("-", "_").removeprefix("requests_") for name in FILE_SETTINGS}
@@ -90,7 +96,6 @@ def serve(
         clock = SystemClock()
         desk = Desk(home, ask_passphrase(home, chosen["passphrase-file"]), clock, SystemEntropy())
         limiter = RateLimiter(chosen["requests-per-minute"], clock)
-        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
         def on_ready() -> None:
             output.facts({"publisher": desk.name, "url": listening.url, "port": listening.socket.getsockname()[1]})
@@ -127,7 +132,6 @@ class _Again:
         self._first = chosen
         self._limiter = limiter
         self._choose = choose
-        self._log = logging.getLogger("quorate.publisher")
         self._stamp = _stamp(listening)
 
     def read(self) -> Listening | None:
@@ -137,14 +141,14 @@ class _Again:
             cert, key = chosen["tls-cert"], chosen["tls-key"]
             check_listening(self._first["address"], cert, key, insecure_http=chosen["insecure-http"])
         except QuorateError as fault:
-            self._log.error("%s; what was read before stays in use. %s", fault.message, fault.hint)
+            _LOG.error("%s; what was read before stays in use. %s", fault.message, fault.hint)
             return None
         if any(chosen[name] != self._first[name] for name in ("address", "port", "passphrase-file")):
-            self._log.warning("address, port and passphrase are taken at the next start")
+            _LOG.warning("address, port and passphrase are taken at the next start")
         self._limiter.adopt(chosen["requests-per-minute"])
         now = replace(self._listening, tls_cert=cert, tls_key=key)
         before, self._stamp = self._stamp, _stamp(now)
-        self._log.info("configuration and TLS files read again")
+        _LOG.info("configuration and TLS files read again")
         return None if self._stamp == before else now
 
 
@@ -169,17 +173,21 @@ def _stamp(listening: Listening) -> list[tuple[Any, ...]]:
 
 @config_app.command(epilog="Example: quorate publisher config check publisher.toml")
 def check(
+    context: typer.Context,
     file: Annotated[
         Path | None, typer.Argument(help="The file.", metavar="[FILE]", show_default="this publisher's own")
     ] = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is."""
-    output = Output(as_json)
+    """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is.
+
+    Variables named QUORATE_... that nothing reads are told, too.
+    """
+    output, variables = Output(as_json), unknown_variables(os.environ, context, "publisher")
     path, is_named = config_path(file, home_of(folder), os.environ)
     if path is None or (not is_named and not path.exists()):
-        say_no_file(output, path, "quorate publisher config example > publisher.toml")
+        say_no_file(output, path, "quorate publisher config example > publisher.toml", variables)
         return
     checked = read_config(path, is_named=True)
     values = {name: each.value for name, each in checked.values.items()}
@@ -201,7 +209,7 @@ def check(
         missing = FileAccessError(path=secret.value, reason="there is no such file")
         flaw = Flaw(secret.line, "passphrase-file", missing.message, missing.hint, secret.column)
         checked = checked.with_flaws(iter([flaw]))
-    say_checked(output, path, checked)
+    say_checked(output, path, checked, variables=variables)
 
 
 @config_app.command(epilog="Example: quorate publisher config show --json")

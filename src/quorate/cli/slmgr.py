@@ -23,6 +23,7 @@ from quorate.cli.slmgr_client import ClientDesk, do_on_client
 from quorate.cli.slmgr_host import do_on_host
 from quorate.cli.slmgr_remote import RemoteHost, is_loopback
 from quorate.cli.slmgr_words import Asked, Call, Role, parse, usage
+from quorate.cli.variables import ADMIN_TOKEN_VARIABLE
 from quorate.errors import (
     AccessDeniedError,
     HostKeyOnClientError,
@@ -164,7 +165,7 @@ def _token(call: Call, computer: str) -> str:
         MisusedError: there is none.
         FilePermissionsError, FileAccessError: its file is readable by others, or not by us.
     """
-    given = call.secret if call.secret is not None else os.environ.get("QUORATE_ADMIN_TOKEN")
+    given = call.secret if call.secret is not None else os.environ.get(ADMIN_TOKEN_VARIABLE)
     if given == "-":
         given = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline(TOKEN_BYTES_MAX)
     if not given and is_loopback(computer.partition("://")[2].partition(":")[0] or computer.partition(":")[0]):

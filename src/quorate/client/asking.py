@@ -20,15 +20,16 @@ def request_of(
         FileAccessError, FilePermissionsError, EnrolmentSecretInvalidError: the secret cannot be used.
     """
     state = standing.state
+    status, expires_in_min = standing.told_at(now_s, policy)
     request = ActivationRequest(
         v=PROTOCOL_VERSION,
         edition=state.edition,
         cmid=state.cmid,
         machine=machine.name,
-        status=standing.life_at(now_s, policy).status,
+        status=status,
         time_s=now_s,
         nonce=nonce,
-        expires_in_min=standing.expires_in_min(now_s, policy),
+        expires_in_min=expires_in_min,
         vm=machine.is_virtual,
         previous_cmid=state.previous_cmid,
         link=standing.link,

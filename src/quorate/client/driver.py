@@ -7,8 +7,8 @@ process that dies meanwhile, asks the same question again and no lineage breaks.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import UNSET
 
 from quorate.client.asking import request_of
@@ -44,8 +44,7 @@ PATIENCE_S = 70.0  # for another process's attempt, which lasts about a minute a
 Accept = Callable[[Answer, Question, Anchor, int], Lease | Refusal]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One question to one host, at `now_s` by this machine's clock.
 
     `addresses`: where it is; None: the operating system looks its name up.
@@ -62,8 +61,7 @@ Attempt = Generator[Ask, Answer, QuorateError | None]
 returns why it did not go well, or None. Closed in the middle, it is a process that died there."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(msgspec.Struct, frozen=True):
     """A verified answer."""
 
     found: Found
@@ -206,7 +204,7 @@ class Driver:
             standing = self._judged_anew(standing, now_s, learnt)
             state = standing.state.unanswered(error, now_s, self._chance(), self._anchor.product.policy)
             self._keep(Standing(state, standing.lease, standing.proven_s), unwritable)
-            return error
+            return error.with_traceback(None)  # it is a value from here on; its frames hold it
         unwritable = self._keep(standing, unwritable)
         return refusal or unwritable
 
@@ -225,7 +223,7 @@ class Driver:
             try:
                 said = yield from self._ask(standing, search, found, now_s)
             except QuorateError as error:
-                search.reject(found, error)
+                search.reject(found, error.with_traceback(None))  # the search is in its frames: they would be a cycle
                 continue
             if said.is_heard or said.refusal is None:
                 return self._believe(self._judged_anew(standing, now_s, learnt), said, now_s), said.refusal
@@ -315,6 +313,7 @@ class Driver:
     def _log_sent(self, standing: Standing, host: str, now_s: int, error: QuorateError | None) -> None:
         state, policy = standing.state, self._anchor.product.policy
         edition = self._anchor.edition(state.edition)
+        status, expires_in_min = standing.told_at(now_s, policy)
         self._events.record(
             RequestSent(
                 time_s=now_s,
@@ -323,8 +322,8 @@ class Driver:
                 host=host,
                 cmid=state.cmid,
                 vm=self._machine.is_virtual,
-                status=standing.life_at(now_s, policy).status,
-                expires_in_min=standing.expires_in_min(now_s, policy),
+                status=status,
+                expires_in_min=expires_in_min,
                 edition=state.edition,
                 threshold=policy.thresholds.of(edition.machine_class).minimum,
                 message="" if error is None else error.message,

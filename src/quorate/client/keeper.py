@@ -8,8 +8,10 @@ lives in this process's memory.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import msgspec
 
 from quorate.client.identity import Machine
 from quorate.client.leasefile import FileIdentity, LeaseFile
@@ -47,8 +49,7 @@ SEEN_EVERY_S = HOUR_S  # a quarter of the usual clock tolerance
 CheckStored = Callable[[str, str, Question, Anchor], Lease]
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(msgspec.Struct, frozen=True):
     identity: FileIdentity | None
     standing: Standing
 
@@ -103,17 +104,15 @@ class Keeper:
         self._see(now_s)
         return standing
 
-    @contextlib.contextmanager
-    def exclusive(self, patience_s: float) -> Iterator[bool]:
-        """Be the only one who changes the record; gives whether somebody else was before.
+    def exclusive(self, patience_s: float) -> AbstractContextManager[bool]:
+        """Be the only one who changes the record, within a `with`; gives whether somebody else was before.
 
         Raises:
             StateInUseError: another process still is after `patience_s` seconds.
             FileAccessError: nothing can be written here.
         """
         self._file.prepare()
-        with self._lock.held(patience_s) as waited:
-            yield waited
+        return self._lock.held(patience_s)
 
     def keep(self, state: ClientState, lease: Lease | None) -> _Read:
         """Write the record (under `exclusive`), and go on with it.

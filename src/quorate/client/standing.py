@@ -29,6 +29,7 @@ from quorate.errors import (
 
 __all__ = ["NEVER_S", "Standing", "Status"]
 
+EXPIRES_IN_MIN_MAX = 5_256_000  # ten years, the most that a request says
 NEVER_S = 253_370_764_800  # the year 9999: a time that a clock can show in every time zone
 
 
@@ -70,8 +71,7 @@ class Status:
     host_caching: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """A record whose lease was verified, and the highest time that was ever proven beside it."""
 
     state: ClientState
@@ -99,7 +99,8 @@ class Standing:
             is_initial = life.status is LicenseStatus.INITIAL_GRACE
             grace_s = policy.initial_grace_s if is_initial else policy.additional_grace_s
             deadline_s = min(life.deadline_s or 0, self.proven_s + grace_s)
-        life = msgspec.structs.replace(life, deadline_s=deadline_s)
+        if deadline_s != life.deadline_s:
+            life = msgspec.structs.replace(life, deadline_s=deadline_s)
         return lifecycle.advance(life, at_s, policy)
 
     def next_attempt_s(self, now_s: int, policy: Policy) -> int:
@@ -116,10 +117,11 @@ class Standing:
             return appointed_s if was_asked else now_s
         return appointed_s
 
-    def expires_in_min(self, now_s: int, policy: Policy) -> int:
-        """Minutes until the present state ends, as a request says them; 0 when it does not end."""
-        deadline_s = self.life_at(now_s, policy).deadline_s
-        return 0 if deadline_s is None else min(max(deadline_s - now_s, 0) // MINUTE_S, 5_256_000)
+    def told_at(self, now_s: int, policy: Policy) -> tuple[LicenseStatus, int]:
+        """As a request says it: the status, and the minutes until that ends, 0 when it does not end."""
+        life = self.life_at(now_s, policy)
+        left_s = 0 if life.deadline_s is None else life.deadline_s - now_s
+        return life.status, min(max(left_s, 0) // MINUTE_S, EXPIRES_IN_MIN_MAX)
 
     def status(self, now_s: int, anchor: Anchor) -> Status:
         """What to tell the application."""

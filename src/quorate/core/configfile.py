@@ -1,4 +1,5 @@
-"""A role's configuration file: flat TOML, each value with its line, and everything that is wrong with it at once.
+"""A role's configuration file: flat TOML, each value with its line, and everything that is wrong with it at once; and
+the environment's variables that are none of ours.
 
 The rooms bring their settings; what a value may be is theirs to say.
 """
@@ -9,7 +10,7 @@ import datetime
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +19,8 @@ from quorate.errors import ConfigurationInvalidError
 
 __all__ = [
     "CONFIG_BYTES_MAX",
+    "FLAWS_MAX",
+    "VARIABLE_PREFIX",
     "Checked",
     "FileSetting",
     "FileValue",
@@ -25,11 +28,17 @@ __all__ = [
     "check_text",
     "configuration_fault",
     "example_file",
+    "said_variables",
     "toml_value",
+    "unknown_variable",
 ]
 
 CONFIG_BYTES_MAX = 64 * 1024  # thirty settings and their comments are a tenth of it
 FLAWS_MAX = 100  # told at once; whoever has more has another kind of file
+VARIABLE_PREFIX = "QUORATE_"
+_VARIABLE_MAX = 60  # characters after the prefix; the longest of ours has 40, and what is longer is near to none
+_NEAR = 0.7  # as difflib measures it: two letters exchanged within four (PROT, PORT) are 0.75
+_ROLES = {"HOST", "CLIENT", "PUBLISHER"}
 _SECRET = re.compile(r"passphrase|password|passwd|secret|token|private[-_.]?key", re.IGNORECASE)
 _WHOLE_PATH = re.compile(r"/|[A-Za-z]:[\\/]")
 _QUOTES_HINT = 'Text stands in quotes, as in address = "127.0.0.1"; numbers, true and false do not.'
@@ -165,6 +174,25 @@ def toml_value(value: str | int) -> str:
     return str(value) if isinstance(value, int) else json.dumps(str(value), ensure_ascii=False)
 
 
+def said_variables(environ: Mapping[str, str]) -> set[str]:
+    """The variables of an environment that are named as ours; an empty one says nothing."""
+    return {name for name, text in environ.items() if name.startswith(VARIABLE_PREFIX) and text}
+
+
+def unknown_variable(name: str, known: Collection[str], own: Collection[str], all_of_them: str) -> Flaw:
+    """A variable that nothing reads, with the nearest that something does.
+
+    Args:
+        name: with the prefix; what it says is never repeated: it may be a secret.
+        known: every variable that is read.
+        own: those of the role that asks, which win where others are as near.
+        all_of_them: the command that shows every variable of a setting, where none is near.
+    """
+    near = _nearest_variable(name.upper(), known, own)
+    meant = f"Did you mean {near}?" if near is not None else f"Variables of settings: `{all_of_them}`."
+    return Flaw(None, plain(name), "nothing here reads this variable", meant)
+
+
 # --- values ----------------------------------------------------------------------------------------------------------
 
 
@@ -192,6 +220,25 @@ def _unknown(name: str, line: int, settings: Mapping[str, FileSetting]) -> Flaw:
         return Flaw(line, plain(name), "a secret does not belong in this file", f"{meant}Remove it from here.{into}")
     known = f"Did you mean {near[0]}?" if near else f"Settings: {', '.join(settings)}."
     return Flaw(line, plain(name), "there is no such setting", known)
+
+
+def _nearest_variable(name: str, known: Collection[str], own: Collection[str]) -> str | None:
+    typed = name.removeprefix(VARIABLE_PREFIX)
+    if len(typed) > _VARIABLE_MAX:
+        return None
+    measured = [(_likeness(typed, each.removeprefix(VARIABLE_PREFIX)), each in own, each) for each in sorted(known)]
+    near, _, found = max(measured, default=(0.0, False, ""), key=lambda each: each[:2])
+    return found if near >= _NEAR else None
+
+
+def _likeness(typed: str, name: str) -> float:
+    """How near two names are, 0 to 1: the words that both begin with make nothing near, and a role may be forgotten."""
+    some, other = typed.split("_"), name.split("_")
+    bare = ["_".join(words[1:] if words[0] in _ROLES and words[1:] else words) for words in (some, other)]
+    while len(some) > 1 and len(other) > 1 and some[0] == other[0]:
+        some, other = some[1:], other[1:]
+    rest = difflib.SequenceMatcher(None, "_".join(some), "_".join(other)).ratio()
+    return max(rest, difflib.SequenceMatcher(None, *bare).ratio())
 
 
 def _text(value: Any, setting: FileSetting) -> str:

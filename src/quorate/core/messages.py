@@ -7,7 +7,6 @@ text and number has a bound.
 from __future__ import annotations
 
 import json
-import re
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -162,7 +161,6 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 _T = TypeVar("_T")
 _encoder = msgspec.json.Encoder()
 _BAD_BYTES = (msgspec.MsgspecError, ValueError, RecursionError)  # ValueError: bad UTF-8 among others
-_PLAIN_KEY = re.compile(rb'"([a-z_]+)"[ \t\r\n]*:')
 
 
 class _AnyVersion(msgspec.Struct, frozen=True):
@@ -189,7 +187,7 @@ def decode_request(body: bytes) -> ActivationRequest:
     """
     try:
         request = _request_decoder.decode(body)
-        _check_keys_once(body)
+        _check_names_once(body, request)
     except _BAD_BYTES as fault:
         _refuse_other_version(body)
         raise MalformedRequestError(reason=_plain(fault)) from None
@@ -225,10 +223,20 @@ def decode_strict(decoder: msgspec.json.Decoder[_T], data: bytes, what: str) -> 
     """
     try:
         decoded = decoder.decode(data)
-        json.loads(data, object_pairs_hook=_once)
+        _check_names_once(data, decoded)
     except _BAD_BYTES as fault:
         raise MalformedError(what=what, reason=_plain(fault)) from None
     return decoded
+
+
+def _check_names_once(data: bytes, decoded: Any) -> None:
+    """No name stands twice in one object of `data`, which says `decoded`.
+
+    Our own encoder never writes a name twice, so what is to the byte what it would write is good, at a fraction of what
+    reading it a second time costs: the messages of our own clients and hosts are.
+    """
+    if _encoder.encode(decoded) != data:
+        json.loads(data, object_pairs_hook=_once)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -236,20 +244,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("a name stands twice in one object")
     return members
-
-
-def _check_keys_once(body: bytes) -> None:
-    """The hot path's form of `_once`, about a microsecond. `body` is known to be one flat object of known names.
-
-    Without a backslash no quote stands inside a text and no name is spelled in a second way, so the expression finds
-    exactly the names. With one, the slow way is taken.
-    """
-    if b"\\" in body:
-        json.loads(body, object_pairs_hook=_once)
-        return
-    names = _PLAIN_KEY.findall(body)
-    if len(set(names)) != len(names):
-        raise ValueError("a name stands twice in one object")
 
 
 def _refuse_other_version(body: bytes) -> None:

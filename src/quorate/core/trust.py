@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
+import msgspec
 from msgspec import UNSET
 
 from quorate.core.documents import (
@@ -111,8 +112,7 @@ class Anchor:
         return edition
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, gc=False):
     """What a client asked, as far as the answer must match it."""
 
     cmid: str

@@ -178,6 +178,14 @@ class ConfigurationInvalidError(QuorateError):
     hint_template = "{fix}"
 
 
+class UnknownVariableError(QuorateError):
+    """A variable of the environment that is named as ours and that nothing reads. It is told, and stops nobody."""
+
+    code = "UNKNOWN_VARIABLE"
+    template = "{name}: {reason}"
+    hint_template = "{fix}"
+
+
 class InvalidSourceError(QuorateError):
     """A product.toml that does not say what it must."""
 

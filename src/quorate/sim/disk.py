@@ -5,8 +5,8 @@ The record is replaced whole, as the real one is: who dies while writing leaves 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from quorate.errors import FileAccessError
 __all__ = ["MemoryDisk", "ProcessDiedError", "SharedText"]
 
 _NOWHERE = Path("in-memory")
+_BEFORE_SHARED = b'"host_certificate":"'
 
 
 class ProcessDiedError(BaseException):
@@ -39,10 +40,10 @@ class SharedText:
 
     def cut(self, data: bytes) -> tuple[bytes, int, bytes]:
         """`data` around the shared text in it: what is before, its number, what is after; -1 when there is none."""
-        for number in range(len(self._texts) - 1, -1, -1):
-            place = data.find(self._texts[number])
-            if place >= 0:
-                return data[:place], number, data[place + len(self._texts[number]) :]
+        place = data.find(_BEFORE_SHARED) + len(_BEFORE_SHARED)  # a short text is found far sooner than a long one
+        for number, text in enumerate(self._texts):
+            if data.startswith(text, place):
+                return data[:place], number, data[place + len(text) :]
         return data, -1, b""
 
     def join(self, parts: tuple[bytes, int, bytes]) -> bytes:
@@ -51,15 +52,15 @@ class SharedText:
         return before if number < 0 else before + self._texts[number] + after
 
 
-class _NoLock(FileLock):
+class _NoLock:
     """One process at a time is all a simulated machine has; its death lets go of the lock."""
 
-    @contextlib.contextmanager
-    def held(self, patience_s: float) -> Iterator[bool]:
-        yield False
+    def held(self, patience_s: float) -> AbstractContextManager[bool]:
+        return _NOBODY_BEFORE
 
 
-_NO_LOCK: Any = _NoLock.__new__(_NoLock)
+_NOBODY_BEFORE = nullcontext(False)
+_NO_LOCK: Any = _NoLock()
 
 
 class MemoryDisk(LeaseFile):

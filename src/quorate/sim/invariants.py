@@ -49,8 +49,7 @@ class Violation:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+class _Given(msgspec.Struct, frozen=True, gc=False):
     """The last lease of a CMID; `full_s`: when the last one at the threshold was given."""
 
     nonce: str
@@ -222,9 +221,7 @@ class Watch:
             return
         machine_class = self._classes[said.edition]
         now_s = machine.clock.now_s()
-        mine = (said.nonce, said.issued_s, said.expires_s)
-        known = [book.given.get(said.cmid) for book in self.books.values()] + self._before.get(said.cmid, [])
-        if not any(each is not None and (each.nonce, each.issued_s, each.expires_s) == mine for each in known):
+        if not self._was_given(said):
             self.broken(now_s, "chain", f"{machine.name} believed a lease that no host has given: {said}")
         if said.expires_s - said.issued_s > self._policy.validity_s(machine_class):
             self.broken(now_s, "chain", f"{machine.name} believed a lease that is too long: {said}")
@@ -233,6 +230,15 @@ class Watch:
         if said.count < lowest:
             self.broken(now_s, "no-lease-below-threshold", f"{machine.name} believed {said}")
         machine.lease_expires_s = said.expires_s
+
+    def _was_given(self, said: Lease) -> bool:
+        mine = said.nonce, said.issued_s, said.expires_s
+        for book in self.books.values():
+            given = book.given.get(said.cmid)
+            if given is not None and (given.nonce, given.issued_s, given.expires_s) == mine:
+                return True
+        before = self._before.get(said.cmid, ())
+        return any((each.nonce, each.issued_s, each.expires_s) == mine for each in before)
 
     def looked(self, machine: SimMachine, standing: Standing, *, is_thorough: bool) -> tuple[LicenseStatus, int | None]:
         """What a machine's application sees: nobody is Licensed beyond the expiry, nor at a time that is over.

@@ -166,7 +166,7 @@ class World:
 
     def logged(self, machine: SimMachine, event: RequestSent | AnswerReceived) -> None:
         """A client wrote an event."""
-        number = str(event.__struct_config__.tag)
+        number = _NUMBERS[type(event)]
         self.recording.client_events[number] += 1
         if event.code is not None:
             self.recording.client_errors[f"{number} {event.code}"] += 1
@@ -235,6 +235,7 @@ class World:
         self.recording.milestone(self.timeline.now_s, f"threshold-{now}", f"{text}{_STANDING_WORDS[now]}")
 
 
+_NUMBERS = {kind: str(kind.__struct_config__.tag) for kind in (RequestSent, AnswerReceived)}
 _STANDING_WORDS = {
     "met": "are activated from now on",
     "soft": "are only renewed from now on, no new ones activated",

@@ -108,7 +108,7 @@ class Search:
         """This host will not do, for this reason."""
         rejected = Rejected(found, error)
         self._rejected.append(rejected)
-        self.trail.rejected(found, error.code, rejected.words.removeprefix(f"{found.target}: "))
+        self.trail.rejected(rejected)
 
     def failure(self) -> QuorateError:
         """Why nobody would do, after `hosts` has come to its end."""

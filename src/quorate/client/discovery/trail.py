@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from quorate.client.discovery.domains import Domain
 from quorate.client.discovery.names import SrvAnswer, SrvRecord
 from quorate.client.discovery.target import Found, Source, Target
+from quorate.client.discovery.verdict import Rejected
 
 __all__ = ["Step", "Trail", "origin"]
 
@@ -29,72 +31,125 @@ class Step:
 
 
 class Trail:
-    """The steps of one search, at most `STEPS_MAX`."""
+    """The steps of one search, at most `STEPS_MAX`.
+
+    Every attempt makes some, and few are ever read: what happened is kept, and told in words when `steps` is read.
+    """
 
     def __init__(self) -> None:
-        self.steps: list[Step] = []
+        self._happened: list[Callable[[], Step]] = []
 
-    def add(self, step: str, text: str, **facts: Any) -> None:
-        if len(self.steps) < STEPS_MAX:
-            self.steps.append(Step(step, text, facts))
+    @property
+    def steps(self) -> list[Step]:
+        """All of them so far, in order."""
+        return [told() for told in self._happened]
+
+    def _add(self, told: Callable[[], Step]) -> None:
+        if len(self._happened) < STEPS_MAX:
+            self._happened.append(told)
 
     def host_set(self, target: Target) -> None:
-        self.add("set", f"{target} was set by hand: no other host is looked for", host=str(target))
+        self._add(partial(_host_set, target))
 
     def cached(self, target: Target | None, *, is_caching: bool) -> None:
-        if not is_caching:
-            words = "host caching is off: DNS decides anew each time"
-        elif target is None:
-            words = "no host is remembered from before"
-        else:
-            words = f"{target} worked last: it is asked first, without asking DNS"
-        host = None if target is None else str(target)
-        self.add("cached", words, host=host, host_caching=is_caching)
+        self._add(partial(_cached, target, is_caching))
 
     def domains(self, domains: Sequence[Domain]) -> None:
-        listed = "; ".join(f"{each.name} ({each.why})" for each in domains)
-        text = f"DNS domains to look in: {listed}" if domains else "no DNS domain to look in"
-        self.add("domains", text, domains=[{"name": each.name, "why": each.why} for each in domains])
+        self._add(partial(_domains, domains))
 
     def query(self, answer: SrvAnswer) -> None:
         if answer.detour:
-            self.add("query", f"SRV {answer.name} -> {answer.detour}", name=answer.name, result="detour")
-        listed = "; ".join(f"{each.priority} {each.weight} {each.target}" for each in answer.records)
-        words = f"{listed} (priority, weight, host)" if answer.records else answer.reason
-        if answer.records and answer.reason:
-            words += f"; {answer.reason}"
-        self.add(
-            "query",
-            f"SRV {answer.name} -> {words}",
-            name=answer.name,
-            result=answer.result.value,
-            records=[
-                {"host": each.target.host, "port": each.target.port, "priority": each.priority, "weight": each.weight}
-                for each in answer.records
-            ],
-            server=answer.server or None,
-            reason=answer.reason or None,
-        )
+            self._add(partial(_detour, answer))
+        self._add(partial(_query, answer))
 
     def order(self, records: Sequence[SrvRecord]) -> None:
-        chosen = [str(each.target) for each in records]
-        self.add("choice", f"order by priority, drawn by weight: {', '.join(chosen)}", hosts=chosen)
+        self._add(partial(_order, records))
 
     def mdns(self, text: str, hosts: Sequence[Target] = ()) -> None:
-        self.add("mdns", text, hosts=[str(each) for each in hosts])
+        self._add(partial(_mdns, text, hosts))
 
     def looked_up(self, found: Found, addresses: Sequence[str]) -> None:
-        words = f"{found.target} is at {', '.join(addresses)}"
-        self.add("target", words, host=str(found.target), result="resolved", addresses=list(addresses))
+        self._add(partial(_looked_up, found, addresses))
 
-    def rejected(self, found: Found, code: str, message: str) -> None:
-        self.add("target", f"{found.target} will not do: {message}", host=str(found.target), result=code)
+    def rejected(self, rejected: Rejected) -> None:
+        self._add(partial(_rejected, rejected))
 
     def accepted(self, found: Found, words: str) -> None:
-        self.add("target", f"{found.target} {words}", host=str(found.target), result="ok")
+        self._add(partial(_accepted, found, words))
 
     def end(self, text: str) -> None:
-        self.add("end", text)
+        self._add(partial(Step, "end", text))
+
+
+def _step(step: str, text: str, **facts: Any) -> Step:
+    return Step(step, text, facts)
+
+
+def _host_set(target: Target) -> Step:
+    return _step("set", f"{target} was set by hand: no other host is looked for", host=str(target))
+
+
+def _cached(target: Target | None, is_caching: bool) -> Step:
+    if not is_caching:
+        words = "host caching is off: DNS decides anew each time"
+    elif target is None:
+        words = "no host is remembered from before"
+    else:
+        words = f"{target} worked last: it is asked first, without asking DNS"
+    return _step("cached", words, host=None if target is None else str(target), host_caching=is_caching)
+
+
+def _domains(domains: Sequence[Domain]) -> Step:
+    listed = "; ".join(f"{each.name} ({each.why})" for each in domains)
+    text = f"DNS domains to look in: {listed}" if domains else "no DNS domain to look in"
+    return _step("domains", text, domains=[{"name": each.name, "why": each.why} for each in domains])
+
+
+def _detour(answer: SrvAnswer) -> Step:
+    return _step("query", f"SRV {answer.name} -> {answer.detour}", name=answer.name, result="detour")
+
+
+def _query(answer: SrvAnswer) -> Step:
+    listed = "; ".join(f"{each.priority} {each.weight} {each.target}" for each in answer.records)
+    words = f"{listed} (priority, weight, host)" if answer.records else answer.reason
+    if answer.records and answer.reason:
+        words += f"; {answer.reason}"
+    return _step(
+        "query",
+        f"SRV {answer.name} -> {words}",
+        name=answer.name,
+        result=answer.result.value,
+        records=[
+            {"host": each.target.host, "port": each.target.port, "priority": each.priority, "weight": each.weight}
+            for each in answer.records
+        ],
+        server=answer.server or None,
+        reason=answer.reason or None,
+    )
+
+
+def _order(records: Sequence[SrvRecord]) -> Step:
+    chosen = [str(each.target) for each in records]
+    return _step("choice", f"order by priority, drawn by weight: {', '.join(chosen)}", hosts=chosen)
+
+
+def _mdns(text: str, hosts: Sequence[Target]) -> Step:
+    return _step("mdns", text, hosts=[str(each) for each in hosts])
+
+
+def _looked_up(found: Found, addresses: Sequence[str]) -> Step:
+    words = f"{found.target} is at {', '.join(addresses)}"
+    return _step("target", words, host=str(found.target), result="resolved", addresses=list(addresses))
+
+
+def _rejected(rejected: Rejected) -> Step:
+    target = str(rejected.found.target)
+    words = f"{target} will not do: {rejected.words.removeprefix(f'{target}: ')}"
+    return _step("target", words, host=target, result=rejected.error.code)
+
+
+def _accepted(found: Found, words: str) -> Step:
+    return _step("target", f"{found.target} {words}", host=str(found.target), result="ok")
 
 
 def origin(source: Source | str | None, domain: str | None) -> str:
