@@ -18,6 +18,7 @@ from quorate.core.messages import (
     decode_answer,
     decode_problem,
     decode_request,
+    decode_strict,
     encode,
 )
 from quorate.errors import (
@@ -165,7 +166,9 @@ def test_a_machine_name_that_looks_like_fields_is_only_a_name(machine: str) -> N
 
 
 @given(st.lists(st.sampled_from(["v", "vm", "time_s", "expires_in_min"]), max_size=3), st.data())
-def test_the_quick_look_for_doubled_fields_agrees_with_the_thorough_one(extra: list[str], data: st.DataObject) -> None:
+def test_a_request_is_refused_for_a_doubled_field_and_for_nothing_like_one(
+    extra: list[str], data: st.DataObject
+) -> None:
     members = [(name, json.dumps(value)) for name, value in MEMBERS.items() if name != "machine"]
     members.append(("machine", json.dumps(data.draw(st.text('a":,\\ \u00e9', min_size=1, max_size=12)))))
     members += [(name, json.dumps(MEMBERS[name])) for name in extra]
@@ -299,3 +302,70 @@ def test_an_answer_with_anything_else_in_it_is_malformed(changes: dict[str, obje
 def test_an_answer_with_a_doubled_field_is_malformed() -> None:
     with pytest.raises(MalformedError, match="stands twice"):
         decode_answer(ANSWER[:-1] + b',"revocations":0}')
+
+
+# --- names that stand twice -------------------------------------------------------------------------------------------
+
+
+class _Inner(msgspec.Struct, forbid_unknown_fields=True):
+    x: Any = None
+
+
+class _Outer(msgspec.Struct):
+    a: Any = None
+    b: _Inner | None = None
+    c: dict[str, Any] = {}
+    d: msgspec.UnsetType | int = msgspec.UNSET
+
+
+def _doubled_somewhere(data: bytes) -> bool:
+    """Read whole a second time, which is what the shorter way must agree with."""
+
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found.append(len(dict(pairs)) != len(pairs))
+        return dict(pairs)
+
+    found: list[bool] = []
+    json.loads(data, object_pairs_hook=look)
+    return any(found)
+
+
+_names = st.sampled_from(['"a"', '"b"', '"c"', '"d"', '"x"', '"\\u0061"', '"\\u0078"'])
+
+
+def _object_of(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    members = st.lists(st.tuples(_names, values), max_size=4)
+    return members.map(lambda pairs: "{" + ",".join(f"{name}:{value}" for name, value in pairs) + "}")
+
+
+_plain_values = st.sampled_from(["1", "null", "true", "1.5", '"a"', '"{\\"a\\":1,\\"a\\":2}"', "1e3", " 1"])
+_values = st.recursive(_plain_values, lambda inner: st.one_of(_object_of(inner), inner.map("[{0},{0}]".format)))
+
+
+@given(_object_of(_values))
+@example('{"a":{"x":1,"x":1},"b":null,"c":{}}')
+@example('{"a":null,"b":{"x":1},"c":{"x":1,"x":1}}')
+@example('{"a":null,"b":{"x":1,"x":1},"c":{},"d":1}')
+@example('{"a":1,"b":null,"c":{},"d":1,"d":1}')
+@example('{"a":1,"b":null,"c":{}}')
+def test_what_is_read_once_is_refused_exactly_where_reading_it_twice_would_refuse_it(text: str) -> None:
+    decoder, data = msgspec.json.Decoder(_Outer), text.encode()
+    try:
+        decoder.decode(data)
+    except msgspec.MsgspecError:
+        return
+    if _doubled_somewhere(data):
+        with pytest.raises(MalformedError, match="stands twice"):
+            decode_strict(decoder, data, "it")
+    else:
+        assert decode_strict(decoder, data, "it") == decoder.decode(data)
+
+
+@pytest.mark.parametrize("whole", [BODY, ANSWER, PROBLEM])
+@pytest.mark.parametrize("is_spaced", [True, False])
+def test_every_single_member_written_again_is_found(whole: bytes, is_spaced: bool) -> None:
+    reads = {BODY: decode_request, ANSWER: decode_answer, PROBLEM: decode_problem}[whole]
+    for name, value in json.loads(whole).items():
+        again = json.dumps({name: value}, separators=None if is_spaced else (",", ":"))[1:].encode()
+        with pytest.raises(MalformedError, match="stands twice"):
+            reads(whole[:-1] + b"," + again)
