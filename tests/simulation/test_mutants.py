@@ -103,14 +103,14 @@ def _endless_lease(patch: pytest.MonkeyPatch) -> None:
 
 
 def _sleepy_client(patch: pytest.MonkeyPatch) -> None:
-    real = lifecycle._apply
+    real = lifecycle._change
 
-    def apply(life: Life, effect: Effect, now_s: int, *others: Any) -> Life:
+    def change(life: Life, effect: Effect, now_s: int, *others: Any) -> dict[str, int | None]:
         if effect is Effect.ATTEMPT_AT_RETRY:
-            return msgspec.structs.replace(life, next_attempt_s=now_s + 7 * DAY_S)
+            return {"next_attempt_s": now_s + 7 * DAY_S}
         return real(life, effect, now_s, *others)
 
-    patch.setattr(lifecycle, "_apply", apply)
+    patch.setattr(lifecycle, "_change", change)
 
 
 def _old_cmid_stays(patch: pytest.MonkeyPatch) -> None:

@@ -8,20 +8,14 @@ from quorate.client.standing import Standing
 from quorate.core.messages import PROTOCOL_VERSION, ActivationRequest
 from quorate.core.policy import Policy
 
-__all__ = ["request_of"]
+__all__ = ["request_of", "with_proof"]
 
 
-def request_of(
-    standing: Standing, machine: Machine, policy: Policy, nonce: str, now_s: int, enrolment: ClientEnrolment | None
-) -> ActivationRequest:
-    """The request, with the proof of enrolment where this machine was given a secret.
-
-    Raises:
-        FileAccessError, FilePermissionsError, EnrolmentSecretInvalidError: the secret cannot be used.
-    """
+def request_of(standing: Standing, machine: Machine, policy: Policy, nonce: str, now_s: int) -> ActivationRequest:
+    """The request of a machine that stands so, without a proof of enrolment."""
     state = standing.state
     status, expires_in_min = standing.told_at(now_s, policy)
-    request = ActivationRequest(
+    return ActivationRequest(
         v=PROTOCOL_VERSION,
         edition=state.edition,
         cmid=state.cmid,
@@ -34,4 +28,12 @@ def request_of(
         previous_cmid=state.previous_cmid,
         link=standing.link,
     )
+
+
+def with_proof(request: ActivationRequest, enrolment: ClientEnrolment | None) -> ActivationRequest:
+    """The request, with the proof of enrolment where this machine was given a secret.
+
+    Raises:
+        FileAccessError, FilePermissionsError, EnrolmentSecretInvalidError: the secret cannot be used.
+    """
     return request if enrolment is None else enrolment.signed(request)

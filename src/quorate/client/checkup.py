@@ -13,7 +13,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from quorate.client.asking import request_of
+import msgspec
+
+from quorate.client.asking import request_of, with_proof
 from quorate.client.checkup_fixes import CLOCK_PROVEN, SET_CLOCK, found_failed
 from quorate.client.checkup_lease import check_attempt, check_lease
 from quorate.client.config import Settings
@@ -117,7 +119,8 @@ class ClientCheckup:
         now_s = self._clock.now_s()
         standing = self._keeper.standing(now_s)
         directions = standing.state.directions()
-        search = self._finder.search(replace(directions, cached=None))  # so that DNS is asked in any case
+        by_dns = msgspec.structs.replace(directions, cached=None)  # so that DNS is asked in any case
+        search = self._finder.search(by_dns)
         visits = [self._visit(search, found, standing, now_s) for found in search.hosts()]
         dns = _dns(search, visits, directions)
         cached = directions.cached if directions.is_caching and directions.host is None else None
@@ -224,7 +227,7 @@ class ClientCheckup:
     def _count(self, visit: _Visit, standing: Standing, now_s: int) -> Check:
         policy = self._anchor.product.policy
         nonce = b64url(self._entropy.token(16))  # of its own: a probe must not use up the pending one
-        request = request_of(standing, self._machine, policy, nonce, now_s, self._enrolment)
+        request = with_proof(request_of(standing, self._machine, policy, nonce, now_s), self._enrolment)
         probed = self._transport.probe(visit.found.target, request, now_s, visit.addresses)
         if probed.would_activate and probed.count < probed.threshold:
             seen = f"{probed.count} of {probed.threshold}: this machine would be renewed all the same (soft threshold)"

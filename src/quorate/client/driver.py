@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 import msgspec
 from msgspec import UNSET
 
-from quorate.client.asking import request_of
+from quorate.client.asking import request_of, with_proof
 from quorate.client.discovery.network import Network
 from quorate.client.discovery.search import Finder, Search
 from quorate.client.discovery.target import Found, Target
@@ -216,12 +216,14 @@ class Driver:
         """
         search = self._finder.search(standing.state.directions())
         learnt = self._learnt()
+        policy, nonce = self._anchor.product.policy, standing.state.nonce or ""
+        request = request_of(standing, self._machine, policy, nonce, now_s)
         unheard: list[_Said] = []
         is_anybody = False
         for found in search.hosts():
             is_anybody = True
             try:
-                said = yield from self._ask(standing, search, found, now_s)
+                said = yield from self._ask(standing, search, found, request)
             except QuorateError as error:
                 search.reject(found, error.with_traceback(None))  # the search is in its frames: they would be a cycle
                 continue
@@ -231,7 +233,7 @@ class Driver:
             unheard.append(said)
         failure = search.failure()
         if not is_anybody:
-            self._log_sent(standing, "", now_s, failure)
+            self._log_sent(request, "", failure)
         # A signed refusal is an answer too: where it is the most telling of all, its intervals and time are adopted.
         for said in unheard:
             if type(said.refusal) is type(failure):
@@ -239,17 +241,16 @@ class Driver:
                 return Standing(believed.state.with_outcome(failure), believed.lease, believed.proven_s), failure
         raise failure
 
-    def _ask(self, standing: Standing, search: Search, found: Found, now_s: int) -> _AskingOne:
-        question = Question(standing.state.cmid, standing.state.edition, standing.state.nonce or "")
+    def _ask(self, standing: Standing, search: Search, found: Found, request: ActivationRequest) -> _AskingOne:
+        now_s = request.time_s
         try:
             addresses = None if self._transport.is_proxied else search.addresses(found)
-            policy = self._anchor.product.policy
-            request = request_of(standing, self._machine, policy, question.nonce, now_s, self._enrolment)
-            answer = yield Ask(found.target, request, now_s, addresses)
+            answer = yield Ask(found.target, with_proof(request, self._enrolment), now_s, addresses)
         except QuorateError as error:
-            self._log_sent(standing, str(found.target), now_s, error)
+            self._log_sent(request, str(found.target), error)
             raise
-        self._log_sent(standing, str(found.target), now_s, None)
+        self._log_sent(request, str(found.target), None)
+        question = Question(request.cmid, request.edition, request.nonce)
         try:
             said = self._verified(standing, answer, question, Where(found.target, addresses), now_s)
         except QuorateError as error:
@@ -310,22 +311,20 @@ class Driver:
 
     # --- the event log ---------------------------------------------------------------------------------------------
 
-    def _log_sent(self, standing: Standing, host: str, now_s: int, error: QuorateError | None) -> None:
-        state, policy = standing.state, self._anchor.product.policy
-        edition = self._anchor.edition(state.edition)
-        status, expires_in_min = standing.told_at(now_s, policy)
+    def _log_sent(self, request: ActivationRequest, host: str, error: QuorateError | None) -> None:
+        edition = self._anchor.edition(request.edition)
         self._events.record(
             RequestSent(
-                time_s=now_s,
+                time_s=request.time_s,
                 code=None if error is None else error.code,
                 hresult=0 if error is None else error.hresult or 0,
                 host=host,
-                cmid=state.cmid,
-                vm=self._machine.is_virtual,
-                status=status,
-                expires_in_min=expires_in_min,
-                edition=state.edition,
-                threshold=policy.thresholds.of(edition.machine_class).minimum,
+                cmid=request.cmid,
+                vm=request.vm,
+                status=request.status,
+                expires_in_min=request.expires_in_min,
+                edition=request.edition,
+                threshold=self._anchor.product.policy.thresholds.of(edition.machine_class).minimum,
                 message="" if error is None else error.message,
             )
         )

@@ -85,7 +85,10 @@ class ProductFile(
 
     def edition(self, edition_id: str) -> Edition | None:
         """The edition of that id, or None."""
-        return next((edition for edition in self.editions if edition.id == edition_id), None)
+        for edition in self.editions:
+            if edition.id == edition_id:
+                return edition
+        return None
 
 
 class HostRequest(

@@ -9,7 +9,7 @@ States are named as Windows names them; numbers and transitions: reference, sect
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -141,10 +141,10 @@ def step(
         raise RearmLimitReachedError(rearm_limit=policy.rearm_limit)
     status, effects = TRANSITIONS[life.status][event]
     adopted = _bounded(life.intervals if intervals is None else intervals, policy)
-    life = msgspec.structs.replace(life, status=status, intervals=adopted)
+    changes: dict[str, Any] = {"status": status, "intervals": adopted}
     for effect in effects:
-        life = _apply(life, effect, now_s, policy, chance, lease, retry_after_s)
-    return life
+        changes |= _change(life, effect, now_s, policy, chance, lease, adopted, retry_after_s)
+    return msgspec.structs.replace(life, **changes)
 
 
 def advance(life: Life, now_s: int, policy: Policy) -> Life:
@@ -156,45 +156,46 @@ def advance(life: Life, now_s: int, policy: Policy) -> Life:
     return life
 
 
-def _apply(
+def _change(
     life: Life,
     effect: Effect,
     now_s: int,
     policy: Policy,
     chance: float,
     lease: Lease | None,
+    adopted: Intervals,
     retry_after_s: int | None,
-) -> Life:
-    replace = msgspec.structs.replace
+) -> dict[str, int | None]:
+    """What an effect makes of which field."""
     match effect:
-        case Effect.START_INITIAL_GRACE:
-            return replace(life, deadline_s=now_s + policy.initial_grace_s)
-        case Effect.START_ADDITIONAL_GRACE:
-            return replace(life, deadline_s=now_s + policy.additional_grace_s)
         case Effect.START_VALIDITY:
-            return replace(life, deadline_s=_given(lease).expires_s)  # S12, S15
-        case Effect.NO_DEADLINE:
-            return replace(life, deadline_s=None)
-        case Effect.ATTEMPT_NOW:
-            return replace(life, next_attempt_s=now_s)
-        case Effect.ATTEMPT_SOON:
-            return replace(life, next_attempt_s=now_s + max(1, round(SOON_S * chance)))
-        case Effect.ATTEMPT_AT_RETRY:  # S11, S22
-            interval_s = life.intervals.activation_min * 60
-            if retry_after_s is not None:  # never earlier than asked for
-                wait_s = min(retry_after_s, RETRY_AFTER_MAX_S) * (1 + JITTER * chance)
-            else:
-                wait_s = interval_s * (1 - JITTER * chance)
-            return replace(life, next_attempt_s=now_s + max(1, round(wait_s)))
+            return {"deadline_s": _given(lease).expires_s}  # S12, S15
         case Effect.ATTEMPT_AT_RENEWAL:  # S14
             start_s, end_s = _given(lease).renew_from_s, _given(lease).renew_until_s
             # The window is the host's word; the bound is the publisher's (a window opens at half its interval at most).
             earliest_s = now_s + policy.interval_min_s // 2
-            return replace(life, next_attempt_s=max(earliest_s, start_s + int((end_s - start_s) * chance)))
+            return {"next_attempt_s": max(earliest_s, start_s + int((end_s - start_s) * chance))}
+        case Effect.ATTEMPT_AT_RETRY:  # S11, S22
+            interval_s = adopted.activation_min * 60
+            if retry_after_s is not None:  # never earlier than asked for
+                wait_s = min(retry_after_s, RETRY_AFTER_MAX_S) * (1 + JITTER * chance)
+            else:
+                wait_s = interval_s * (1 - JITTER * chance)
+            return {"next_attempt_s": now_s + max(1, round(wait_s))}
+        case Effect.START_INITIAL_GRACE:
+            return {"deadline_s": now_s + policy.initial_grace_s}
+        case Effect.START_ADDITIONAL_GRACE:
+            return {"deadline_s": now_s + policy.additional_grace_s}
+        case Effect.NO_DEADLINE:
+            return {"deadline_s": None}
+        case Effect.ATTEMPT_NOW:
+            return {"next_attempt_s": now_s}
+        case Effect.ATTEMPT_SOON:
+            return {"next_attempt_s": now_s + max(1, round(SOON_S * chance))}
         case Effect.NO_ATTEMPT:
-            return replace(life, next_attempt_s=None)
+            return {"next_attempt_s": None}
         case Effect.COUNT_REARM:
-            return replace(life, rearms=life.rearms + 1)
+            return {"rearms": life.rearms + 1}
 
 
 def _given(lease: Lease | None) -> Lease:

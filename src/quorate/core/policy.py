@@ -80,8 +80,9 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def of(self, machine_class: MachineClass) -> Threshold:
         """The threshold a machine of this class must meet."""
-        threshold: Threshold = getattr(self, machine_class.value)
-        return threshold
+        if machine_class is MachineClass.CLIENT:
+            return self.client
+        return self.server if machine_class is MachineClass.SERVER else self.ephemeral
 
 
 _BOTH = (MachineClass.SERVER, MachineClass.CLIENT)
