@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from quorate.client.discovery.target import is_host_name
 from quorate.errors import InvalidSettingError
@@ -25,8 +26,7 @@ _HOSTS = Path("/etc/hosts")
 _HOSTS_BYTES_MAX = 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Domain:
+class Domain(msgspec.Struct, frozen=True):
     """One domain to look in, without its final dot, and why this one."""
 
     name: str

@@ -6,7 +6,6 @@ The machine's resolver is opened anew for each attempt: an agent lives for month
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
@@ -18,6 +17,7 @@ import dns.name
 import dns.rcode
 import dns.rdtypes.IN.SRV
 import dns.resolver
+import msgspec
 
 from quorate.client.discovery.domains import Domain, machine_domains
 from quorate.client.discovery.network import Network
@@ -44,8 +44,7 @@ class Result(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class SrvRecord:
+class SrvRecord(msgspec.Struct, frozen=True):
     """One host that the domain names."""
 
     target: Target
@@ -53,8 +52,7 @@ class SrvRecord:
     weight: int
 
 
-@dataclass(frozen=True)
-class SrvAnswer:
+class SrvAnswer(msgspec.Struct, frozen=True):
     """What came of one SRV query.
 
     Attributes:

@@ -7,7 +7,8 @@ Hosts come one at a time, and nothing is asked before it is needed: while the ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from quorate.client.discovery.domains import Domain
 from quorate.client.discovery.names import Names, Result, SrvAnswer, SrvRecord
@@ -25,8 +26,7 @@ TARGETS_MAX = 32  # asked in one attempt; who is left over is drawn another time
 SEARCH_S = 40.0  # no other host is asked after that; with the last one's 15 s, an attempt lasts about a minute
 
 
-@dataclass(frozen=True)
-class Directions:
+class Directions(msgspec.Struct, frozen=True):
     """What this installation's record says of whom to ask.
 
     Attributes:

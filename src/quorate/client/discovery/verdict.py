@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from quorate.client.discovery.names import Result, SrvAnswer
 from quorate.client.discovery.target import Found
@@ -35,8 +36,7 @@ _TELLING: tuple[tuple[type[QuorateError], ...], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A host that was asked in vain."""
 
     found: Found
