@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from quorate.cli.main import ROOMS, application
+from quorate.cli.variables import option_variables
 from scripts.docs.words import anchor, cell, prose
 
 __all__ = ["UNLISTED", "Command", "commands", "commands_page", "default_of", "metavar_of", "usage_of"]
@@ -48,11 +49,7 @@ class Command:
 
     def variable(self, option: Any) -> str | None:
         """The environment variable that sets an option."""
-        if option.envvar:
-            return option.envvar if isinstance(option.envvar, str) else str(option.envvar[0])
-        if not getattr(option, "allow_from_autoenv", True) or option.name is None:
-            return None
-        return f"{self.path}_{option.name}".upper().replace(" ", "_").replace("-", "_")
+        return next(iter(option_variables(self.path, option)), None)
 
 
 def commands() -> Iterator[Command]:

@@ -82,6 +82,11 @@ def configuration_page() -> str:
         "The same three for `client` and `publisher`. `check` tells everything that is wrong at once, each with its",
         "line, and ends with 1; `show` tells who says a setting. How to: [configure](../how-to/configure.md).",
         "",
+        "A variable named `QUORATE_...` that nothing reads, as `QUORATE_HOST_PORTT`, is told with the nearest name:",
+        "by `check`, which ends with 1, by `quorate doctor`, and by `quorate host run`, `quorate client run` and",
+        "`quorate publisher serve` at their start, which go on. An empty variable says nothing.",
+        "Flags have variables, too: [commands](commands.md).",
+        "",
     ]
     for each in ROLES:
         lines += [f"## {each.name}", "", f"{each.title}. {each.order}", "", f"Read again: {each.reload}", ""]

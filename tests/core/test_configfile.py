@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quorate.core.configfile import Checked, FileSetting, Flaw, check_text, configuration_fault, example_file
+from quorate.core.configfile import (
+    Checked,
+    FileSetting,
+    Flaw,
+    check_text,
+    configuration_fault,
+    example_file,
+    said_variables,
+    unknown_variable,
+)
 from quorate.core.toml import Broken, Said, read_statements
 
 
@@ -257,3 +266,69 @@ def test_what_the_whole_file_is_not_the_statements_are_not_either(text: str) -> 
 def test_any_bytes_are_read_or_told(data: bytes) -> None:
     checked = check(data)
     assert all(flaw.line is None or 1 <= flaw.line <= data.count(b"\n") + 1 for flaw in checked.flaws)
+
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+OWN = {"QUORATE_HOST_PORT", "QUORATE_HOST_RENEWAL_INTERVAL", "QUORATE_HOST_EVENTS_MAX"}
+OTHERS = {"QUORATE_PUBLISHER_PORT", "QUORATE_STATE_DIR", "QUORATE_HTTPS", "QUORATE_HOST_RUN_PORT", "QUORATE_PASSPHRASE"}
+
+
+def told(name: str, own: set[str] = OWN) -> str:
+    return unknown_variable(name, OWN | OTHERS, own, "quorate host config example").allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("QUORATE_HOST_PORTT", "QUORATE_HOST_PORT"),
+        ("QUORATE_HOST_PROT", "QUORATE_HOST_PORT"),
+        ("QUORATE_HOTS_PORT", "QUORATE_HOST_PORT"),
+        ("QUORATE_HOST_port", "QUORATE_HOST_PORT"),
+        ("QUORATE_HOST_RUN_PROT", "QUORATE_HOST_RUN_PORT"),
+        ("QUORATE_HOST_EVENT_MAX", "QUORATE_HOST_EVENTS_MAX"),
+        ("QUORATE_STATE_DIRR", "QUORATE_STATE_DIR"),
+        ("QUORATE_PASSPHRAS", "QUORATE_PASSPHRASE"),
+        ("QUORATE_RENEWAL_INTERVAL", "QUORATE_HOST_RENEWAL_INTERVAL"),  # the role was forgotten
+        ("QUORATE_CLIENT_HTTPS", "QUORATE_HTTPS"),  # there is none in this one
+        ("QUORATE_HOST_STATE_DIR", "QUORATE_STATE_DIR"),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_the_one_that_is_meant(name: str, meant: str) -> None:
+    assert told(name) == f"Did you mean {meant}?"
+
+
+def test_among_variables_that_are_as_near_the_role_that_asks_has_its_own() -> None:
+    assert told("QUORATE_PORT") == "Did you mean QUORATE_HOST_PORT?"
+    assert told("QUORATE_PORT", {"QUORATE_PUBLISHER_PORT"}) == "Did you mean QUORATE_PUBLISHER_PORT?"
+    assert told("QUORATE_HOST_PORTT", {"QUORATE_PUBLISHER_PORT"}) == "Did you mean QUORATE_HOST_PORT?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "QUORATE_",
+        "QUORATE___",
+        "QUORATE_HOST",
+        "QUORATE_HOST_",
+        "QUORATE_HOST_FOO",
+        "QUORATE_HOST_SERVICE_HOST",
+        "QUORATE_FOO",
+    ],
+)
+def test_to_begin_with_the_same_word_makes_no_name_near(name: str) -> None:
+    assert told(name) == "Variables of settings: `quorate host config example`."
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_variable_is_called_it_is_told_short_and_harmless(rest: str) -> None:
+    flaw = unknown_variable(f"QUORATE_{rest}", OWN | OTHERS, OWN, "quorate host config example")
+    assert flaw.name is not None
+    assert flaw.name.isprintable()
+    assert len(flaw.name) <= 120
+    assert (flaw.line, flaw.reason) == (None, "nothing here reads this variable")
+
+
+def test_an_empty_variable_says_nothing_and_others_are_not_ours() -> None:
+    environ = {"QUORATE_A": "1", "QUORATE_B": "", "_QUORATE_COMPLETE": "1", "quorate_c": "1", "XQUORATE_D": "1"}
+    assert said_variables(environ) == {"QUORATE_A"}

@@ -45,7 +45,8 @@ def check(
 ) -> None:
     """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is.
 
-    Variables named QUORATE_... that nothing reads are told, too. Changes nothing. The publisher's bounds for the intervals are those of the products this host serves.
+    Variables named QUORATE_... that nothing reads are told, too. Changes nothing. The publisher's bounds for the
+    intervals are those of the products this host serves.
     """
     output, paths = Output(as_json), host_paths(folder)
     own, variables = host_configuration(paths), unknown_variables(os.environ, context, "host")

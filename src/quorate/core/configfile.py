@@ -184,7 +184,7 @@ def unknown_variable(name: str, known: Collection[str], own: Collection[str], al
 
     Args:
         name: with the prefix; what it says is never repeated: it may be a secret.
-        known: every variable that is read.
+        known: every variable that may be meant.
         own: those of the role that asks, which win where others are as near.
         all_of_them: the command that shows every variable of a setting, where none is near.
     """
@@ -232,13 +232,17 @@ def _nearest_variable(name: str, known: Collection[str], own: Collection[str]) -
 
 
 def _likeness(typed: str, name: str) -> float:
-    """How near two names are, 0 to 1: the words that both begin with make nothing near, and a role may be forgotten."""
+    """How near two names are, 0 to 1. Words that both begin with count for nothing; a role may be left out or added."""
     some, other = typed.split("_"), name.split("_")
-    bare = ["_".join(words[1:] if words[0] in _ROLES and words[1:] else words) for words in (some, other)]
-    while len(some) > 1 and len(other) > 1 and some[0] == other[0]:
-        some, other = some[1:], other[1:]
-    rest = difflib.SequenceMatcher(None, "_".join(some), "_".join(other)).ratio()
-    return max(rest, difflib.SequenceMatcher(None, *bare).ratio())
+    pairs = [(typed, name)]
+    if (some[0] in _ROLES) != (other[0] in _ROLES):
+        bare = ["_".join(words[1:] if words[0] in _ROLES else words) for words in (some, other)]
+        pairs.append((bare[0], bare[1]))
+    elif some[0] == other[0]:
+        while len(some) > 1 and len(other) > 1 and some[0] == other[0]:
+            some, other = some[1:], other[1:]
+        pairs = [("_".join(some), "_".join(other))]
+    return max(difflib.SequenceMatcher(None, one, two).ratio() for one, two in pairs)
 
 
 def _text(value: Any, setting: FileSetting) -> str:
