@@ -87,9 +87,9 @@ class _Resolver:
         self._is_cut_off = is_cut_off
         self.timeout = self.lifetime = 0.0
 
-    def resolve(self, qname: dns.name.Name, rdtype: str, **_more: Any) -> _Told:
+    def resolve(self, qname: dns.name.Name, rdtype: str, search: bool) -> _Told:
         if self._names.dark or self._is_cut_off():
-            raise dns.resolver.LifetimeTimeout(timeout=3.0, errors=[])  # type: ignore[no-untyped-call]  # it has none
+            raise dns.resolver.LifetimeTimeout
         found = self._names.told(qname, rdtype)
         if not found:
             raise dns.resolver.NXDOMAIN

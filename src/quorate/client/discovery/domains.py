@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -52,7 +52,8 @@ def parse_domain(text: str) -> str:
     return domain
 
 
-def machine_domains(name: str, domain: str, search: Iterable[str]) -> tuple[Domain, ...]:
+@lru_cache(maxsize=16)  # they change when the machine goes to another network
+def machine_domains(name: str, domain: str, search: tuple[str, ...]) -> tuple[Domain, ...]:
     """The machine's own domain first, then its search list, each once, at most `DOMAINS_MAX`.
 
     Args:

@@ -75,7 +75,6 @@ class Names:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._missing = "this machine has no name server set"
         try:
             self._resolver: dns.resolver.Resolver | None = _bounded(network.open_resolver())
         except (dns.exception.DNSException, OSError):
@@ -85,8 +84,8 @@ class Names:
         """Where to look when no domain was set by hand."""
         if self._resolver is None:
             return machine_domains(self._network.own_name(), "", ())
-        search = [each.to_text(omit_final_dot=True) for each in self._resolver.search]
-        return machine_domains(self._network.own_name(), self._resolver.domain.to_text(omit_final_dot=True), search)
+        search = tuple(_text(each.labels) for each in self._resolver.search)
+        return machine_domains(self._network.own_name(), _text(self._resolver.domain.labels), search)
 
     def services(self, service: str, domain: str) -> SrvAnswer:
         """The SRV records of `service` in `domain`; takes at most twice `DOMAIN_S`. Never raises for DNS."""
@@ -114,11 +113,12 @@ class Names:
         """
         if _is_address(target.host):
             return (target.host,)
+        name = _named(target.host.rstrip(".") + ".")
         found: list[str] = []
         reason = "its name has no address in DNS"
         for kind in ("A", "AAAA"):
             try:
-                answer, _ = self._ask(_named(target.host.rstrip(".") + "."), kind)
+                answer, _ = self._ask(name, kind)
             except dns.resolver.NXDOMAIN:
                 reason = "its name does not exist in DNS"
                 break
@@ -140,7 +140,7 @@ class Names:
             _FailedError: no name server said anything of use.
         """
         if self._resolver is None:
-            raise _FailedError(self._missing)
+            raise _FailedError("this machine has no name server set")
         try:
             return _resolve(self._resolver, name, kind), ""
         except _FailedError as fault:
@@ -158,6 +158,17 @@ class Names:
 @lru_cache(maxsize=64)  # an agent asks for the same few names for as long as it lives
 def _named(text: str) -> dns.name.Name:
     return dns.name.from_text(text)
+
+
+# By its labels, here and below: dnspython's own names are slow to hash and to compare.
+@lru_cache(maxsize=64)
+def _text(labels: tuple[bytes, ...]) -> str:
+    return dns.name.Name(labels).to_text(omit_final_dot=True)
+
+
+@lru_cache(maxsize=64)
+def _target(labels: tuple[bytes, ...], port: int) -> Target:
+    return Target.parse(f"{_text(labels).lower()}:{port}")
 
 
 @lru_cache(maxsize=64)
@@ -217,12 +228,11 @@ def _read(name: str, answer: dns.resolver.Answer, detour: str) -> SrvAnswer:
     for each in list(answer)[:RECORDS_MAX]:
         if not isinstance(each, dns.rdtypes.IN.SRV.SRV):
             continue
-        if each.target == dns.name.root:
+        if each.target.labels == dns.name.root.labels:
             is_dot = True
             continue
-        host = each.target.to_text(omit_final_dot=True).lower()
         try:
-            target = Target.parse(f"{host}:{each.port}")
+            target = _target(each.target.labels, each.port)
         except InvalidSettingError as fault:
             left_out.append(str(fault.values["reason"]))
             continue
