@@ -7,7 +7,7 @@ a clock that was wrong for a day leaves no mark.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -152,27 +152,27 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         policy = anchor.product.policy
         is_heard = isinstance(said, Lease) or said.code == CountInsufficientError.code  # other refusals leave no record
         is_ours = is_heard or (isinstance(said, Refusal) and said.code == CmidSupersededError.code)
-        state = _replace(
-            self,
-            nonce=None,
-            previous_cmid=None if is_heard else self.previous_cmid,
-            cached_host=str(found.target) if is_ours else None,
-            cached_source=found.source if is_ours else None,
-            cached_domain=found.domain if is_ours else None,
-            attempts=self.attempts + 1,
-            last_attempt_s=now_s,
-            count=said.count if is_heard else self.count,
-            threshold=said.threshold if is_heard else self.threshold,
-            proven_s=said.issued_s,
-        )
+        common: dict[str, Any] = {
+            "nonce": None,
+            "previous_cmid": None if is_heard else self.previous_cmid,
+            "cached_host": str(found.target) if is_ours else None,
+            "cached_source": found.source if is_ours else None,
+            "cached_domain": found.domain if is_ours else None,
+            "attempts": self.attempts + 1,
+            "last_attempt_s": now_s,
+            "count": said.count if is_heard else self.count,
+            "threshold": said.threshold if is_heard else self.threshold,
+            "proven_s": said.issued_s,
+        }
         if isinstance(said, Refusal):
             life = lifecycle.step(self.life, Event.REFUSED, now_s, policy, chance=chance, intervals=said.intervals)
-            return _replace(state, life=life, outcome=Outcome.of(refusal_error(said, anchor)))
+            return _replace(self, **common, life=life, outcome=Outcome.of(refusal_error(said, anchor)))
         life = lifecycle.step(
             self.life, Event.ACTIVATED, now_s, policy, chance=chance, lease=said, intervals=said.intervals
         )
         return _replace(
-            state,
+            self,
+            **common,
             life=life,
             lease=answer.answer,
             host_certificate=answer.host_certificate,

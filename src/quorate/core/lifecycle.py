@@ -207,4 +207,6 @@ def _given(lease: Lease | None) -> Lease:
 def _bounded(intervals: Intervals, policy: Policy) -> Intervals:
     low = -(-policy.interval_min_s // 60)  # rounded up: never more often than the policy allows
     high = max(low, policy.interval_max_s // 60)
+    if low <= intervals.activation_min <= high and low <= intervals.renewal_min <= high:
+        return intervals
     return Intervals(min(max(intervals.activation_min, low), high), min(max(intervals.renewal_min, low), high))

@@ -40,10 +40,10 @@ class SharedText:
 
     def cut(self, data: bytes) -> tuple[bytes, int, bytes]:
         """`data` around the shared text in it: what is before, its number, what is after; -1 when there is none."""
-        place = data.find(_BEFORE_SHARED) + len(_BEFORE_SHARED)  # a short text is found far sooner than a long one
+        before, mark, after = data.partition(_BEFORE_SHARED)  # a short text is found far sooner than a long one
         for number, text in enumerate(self._texts):
-            if data.startswith(text, place):
-                return data[:place], number, data[place + len(text) :]
+            if after.startswith(text):
+                return before + mark, number, after[len(text) :]
         return data, -1, b""
 
     def join(self, parts: tuple[bytes, int, bytes]) -> bytes:

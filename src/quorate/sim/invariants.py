@@ -21,7 +21,7 @@ from quorate.client.standing import Standing
 from quorate.core.ids import link_of
 from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import USABLE
-from quorate.core.messages import ActivationRequest, Answer, LicenseStatus
+from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import HOUR_S, MachineClass, Policy, Threshold
 from quorate.core.trust import Anchor
 from quorate.errors import InternalFaultError, QuorateError
@@ -37,7 +37,15 @@ __all__ = ["Book", "Violation", "Watch"]
 VIOLATIONS_MAX = 100
 CLONES_MAX = 64
 SECOND_LEASE_S = HOUR_S  # how long an answer may be underway
-_answer_decoder = msgspec.json.Decoder(Answer)
+
+
+class _Spoken(msgspec.Struct):
+    """What is looked at of an `Answer`."""
+
+    answer: str
+
+
+_spoken_decoder = msgspec.json.Decoder(_Spoken)
 
 
 @dataclass(frozen=True)
@@ -131,14 +139,15 @@ class Watch:
             if isinstance(outcome, InternalFaultError):
                 self.broken(now_s, "no-internal-fault", f"{host.plan.name} could not answer {request.machine}")
             return outcome
-        said = said_in(_answer_decoder.decode(outcome).answer)
+        said = said_in(_spoken_decoder.decode(outcome).answer)
         tolerance_s = self._policy.clock_tolerance_s
         is_skewed = abs(request.time_s - now_s) > tolerance_s
-        if isinstance(said, Refusal) and said.code == "CLOCK_SKEW":
+        code = said.code if isinstance(said, Refusal) else None
+        if code == "CLOCK_SKEW":
             if not is_skewed:
                 self.broken(now_s, "clock-skew", f"{request.machine} was refused although the clocks agree")
             return said
-        if isinstance(said, Refusal) and said.code == "CMID_SUPERSEDED":
+        if code == "CMID_SUPERSEDED":
             self._superseded(self.books[host.plan.database], request, now_s)
             return said
         if is_skewed:

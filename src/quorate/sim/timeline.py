@@ -46,11 +46,11 @@ class Timeline:
 
     def at(self, time_s: int, phase: Phase, action: Callable[..., None], *arguments: Any) -> None:
         """Do it then; at once when the time is over."""
-        when_s = max(time_s, self.now_s)
+        when_s = time_s if time_s > self.now_s else self.now_s
         if self.tick_s > 1:
             when_s = self.start_s + -(-(when_s - self.start_s) // self.tick_s) * self.tick_s
         self._made += 1
-        heapq.heappush(self._heap, (when_s, phase.value, self._made, action, arguments))
+        heapq.heappush(self._heap, (when_s, phase, self._made, action, arguments))
 
     def after(self, delay_s: int, phase: Phase, action: Callable[..., None], *arguments: Any) -> None:
         """Do it after a delay, which is shortened to full ticks."""
