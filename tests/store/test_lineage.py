@@ -255,3 +255,24 @@ def test_only_links_that_were_exchanged_are_known_as_such(numbers: list[int], as
         assert presented in links
         assert presented != current
     assert len(known or b"") <= 6 * LINKS_MAX
+
+
+_alike = st.builds(lambda byte, at: bytes(at) + bytes([byte]) * (16 - at), st.integers(0, 2), st.integers(0, 6))
+
+
+@given(st.lists(st.tuples(st.none() | _alike, _alike), max_size=40))
+def test_links_whose_bytes_overlap_are_told_apart(shown: list[tuple[bytes | None, bytes]]) -> None:
+    known: bytes | None = None
+    current: bytes | None = None
+    kept: list[bytes] = []
+    for presented, link in shown:
+        assert is_exchanged(known, current, presented, link) == (
+            presented is not None and presented != current and link != current and presented[:6] in kept
+        )
+        known = exchanged(known, current, presented, link)
+        for each in (current, presented) if link != current else ():
+            if each is not None and each != link and each[:6] not in kept:
+                kept.append(each[:6])
+        kept = kept[-LINKS_MAX:]
+        current = link
+        assert known == (b"".join(kept) or None)

@@ -26,6 +26,7 @@ __all__ = [
     "b64url",
     "in_groups",
     "key_proof",
+    "link_bytes",
     "link_of",
     "new_cmid",
     "random_symbols",
@@ -103,7 +104,12 @@ def new_cmid(sixteen_bytes: bytes) -> str:
 
 def link_of(cmid: str, nonce: str) -> str:
     """The lineage link of the lease that answers `nonce`: both sides can tell it, nobody else can guess it."""
-    return b64url(hashlib.sha256(f"quorate-link:{cmid}:{nonce}".encode("ascii")).digest()[:16])
+    return b64url(link_bytes(cmid, nonce))
+
+
+def link_bytes(cmid: str, nonce: str) -> bytes:
+    """The 16 bytes of `link_of`."""
+    return hashlib.sha256(f"quorate-link:{cmid}:{nonce}".encode("ascii")).digest()[:16]
 
 
 # --- product keys --------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def sweep_step(
     seen, last = 0, None
     with database.reading() as connection:
         for group, cmid, heard_s in connection.execute(keys.limit(STEP_KEYS)).yield_per(STEP_REMOVALS):
-            seen, last = seen + 1, Key(group, cmid)
+            seen, last = seen + 1, (group, cmid)
             if not is_in_window(heard_s, now_s, window_s.get(group, other_window_s)):
                 lapsed.append({"of_group": group, "of_cmid": cmid, "heard_s": heard_s})
                 if len(lapsed) == STEP_REMOVALS:

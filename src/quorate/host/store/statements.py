@@ -114,7 +114,7 @@ class Statements:
                 cmid_records.c.product_group == bindparam("of_product_group"),
                 cmid_records.c.cmid == bindparam("of_cmid"),
             ),
-            [f"of_{name}" for name in Key._fields],
+            ["of_product_group", "of_cmid"],
             dialect,
         )
         counter = insert(request_counters)
@@ -137,7 +137,7 @@ class Statements:
     def records_of(self, connection: Connection, keys: set[Key]) -> list[Record]:
         """The records of these keys that exist."""
         found: list[Record] = []
-        for group in {key.product_group for key in keys}:
-            cmids = [key.cmid for key in keys if key.product_group == group]
+        for group in {group for group, _ in keys}:
+            cmids = [cmid for its_group, cmid in keys if its_group == group]
             found.extend(map(Record._make, self._records_of_cmids.run(connection, (group,), cmids)))
         return found

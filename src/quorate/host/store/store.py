@@ -18,7 +18,7 @@ from quorate.core.decision import Asked, Decided
 from quorate.core.events import HostEvent
 from quorate.core.policy import Threshold
 from quorate.errors import CountInsufficientError
-from quorate.host.store.batch import Arrived, Batch, CountKey, Key, cmid_bytes, counts_of, keys_of
+from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes
 from quorate.host.store.chain import EventWriter
 from quorate.host.store.database import Database
 from quorate.host.store.reports import Reports
@@ -93,7 +93,7 @@ class Store:
         Raises:
             StoreUnavailableError: the database cannot be read.
         """
-        keys = {Key(group, cmid_bytes(cmid)) for cmid in cmids}
+        keys = {(group, cmid_bytes(cmid)) for cmid in cmids}
         with self.database.reading() as connection:
             return bool(self._statements.records_of(connection, keys))
 
@@ -161,9 +161,10 @@ def _decide(
     connection: Connection, statements: Statements, batch: Sequence[Arrived], now_s: int
 ) -> tuple[Batch, list[Decided]]:
     """The decisions about the batch as the database stands, and what they change; writes nothing."""
-    work = Batch(batch, statements.records_of(connection, keys_of(batch)), now_s)
+    work = Batch(batch, now_s)
+    work.know(statements.records_of(connection, work.keys))
     takers = work.takers()
-    counts = {key: statements.count_of(connection, key, now_s, takers) for key in counts_of(batch)}
+    counts = {key: statements.count_of(connection, key, now_s, takers) for key in work.count_keys}
     return work, work.decide(counts)
 
 
