@@ -53,11 +53,12 @@ class SimNames:
     def told(self, name: dns.name.Name, kind: str) -> _Told:
         """The records of that name and kind, as dnspython has them; none for a name that is not there."""
         key = name.labels, kind
-        if key not in self._told:
+        told = self._told.get(key)
+        if told is None:
             texts = self._texts(name.to_text(), kind)
             types = dns.rdataclass.IN, dns.rdatatype.from_text(kind)
-            self._told[key] = _Told(dns.rdata.from_text(*types, text) for text in texts)
-        return self._told[key]
+            told = self._told[key] = _Told(dns.rdata.from_text(*types, text) for text in texts)
+        return told
 
     def _texts(self, name: str, kind: str) -> list[str]:
         if kind == "SRV" and name.startswith("_"):

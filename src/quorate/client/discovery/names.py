@@ -111,9 +111,9 @@ class Names:
         Raises:
             HostUnreachableError: it has none, or it could not be found out.
         """
-        if _is_address(target.host):
+        name = _host_name(target.host)
+        if name is None:
             return (target.host,)
-        name = _named(target.host.rstrip(".") + ".")
         found: list[str] = []
         reason = "its name has no address in DNS"
         for kind in ("A", "AAAA"):
@@ -172,8 +172,9 @@ def _target(labels: tuple[bytes, ...], port: int) -> Target:
 
 
 @lru_cache(maxsize=64)
-def _is_address(host: str) -> bool:
-    return dns.inet.is_address(host)
+def _host_name(host: str) -> dns.name.Name | None:
+    """The name to look up; None for an address."""
+    return None if dns.inet.is_address(host) else _named(host.rstrip(".") + ".")
 
 
 class _FailedError(Exception):
