@@ -40,6 +40,8 @@ class SharedText:
 
     def cut(self, data: bytes) -> tuple[bytes, int, bytes]:
         """`data` around the shared text in it: what is before, its number, what is after; -1 when there is none."""
+        if not self._texts:
+            return data, -1, b""
         before, mark, after = data.partition(_BEFORE_SHARED)  # a short text is found far sooner than a long one
         for number, text in enumerate(self._texts):
             if after.startswith(text):

@@ -28,8 +28,9 @@ class Fleet:
         self._kit = kit
         self._timeline = kit.timeline
         self._shared = SharedText()
-        for certificate in certificates:
-            self._shared.learn(certificate)
+        if not kit.keeps_processes:  # a fleet so large that space is worth more than time
+            for certificate in certificates:
+                self._shared.learn(certificate)
         self._made = 0
         self._golden: dict[str, MemoryDisk] = {}
         self.present: dict[int, SimMachine] = {}

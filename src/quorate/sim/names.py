@@ -46,9 +46,11 @@ class SimNames:
     def seen_by(self, is_cut_off: Callable[[], bool]) -> Resolving:
         """How a machine finds names; cut off, it finds none."""
         resolver: Any = _Resolver(self, is_cut_off)
-        return Resolving(
-            open_resolver=lambda: resolver, open_upstream=lambda: resolver, own_name=lambda: f"pc.{DOMAIN}"
-        )
+
+        def open_resolver() -> Any:
+            return resolver
+
+        return Resolving(open_resolver, open_upstream=open_resolver, own_name=_own_name)
 
     def told(self, name: dns.name.Name, kind: str) -> _Told:
         """The records of that name and kind, as dnspython has them; none for a name that is not there."""
@@ -66,6 +68,10 @@ class SimNames:
         if name.rstrip(".").removesuffix(f".{DOMAIN}") in self._hosts:
             return _ADDRESSES.get(kind, [])
         return []
+
+
+def _own_name() -> str:
+    return f"pc.{DOMAIN}"
 
 
 class _Told(list[Any]):

@@ -65,6 +65,8 @@ class Network:
 
     def is_cut_off(self, machine: Asking) -> bool:
         """Whether a machine reaches nobody."""
+        if not self.down:
+            return machine.is_away
         return machine.is_away or None in self.down or machine.population in self.down
 
     def ask(self, machine: Asking, ask: Ask, ticket: int) -> None:
