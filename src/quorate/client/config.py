@@ -23,6 +23,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from quorate.client.configfile import FILE_SETTINGS, config_paths, read_config
 from quorate.client.discovery.network import Network, name_server_at
 from quorate.client.transport import Transport, TransportSettings
@@ -92,7 +94,7 @@ class Settings:
         values = {name: each.value for name, each in said.items()}
         network = Network(is_mdns=values.get("mdns", False))
         if values.get("dns-server"):
-            network = replace(network, open_resolver=name_server_at(values["dns-server"]))
+            network = msgspec.structs.replace(network, open_resolver=name_server_at(values["dns-server"]))
         transport = TransportSettings(
             is_https=values.get("https", False), ca_file=values.get("ca-file"), proxy=values.get("proxy")
         )

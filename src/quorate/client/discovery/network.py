@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import dns.resolver
+import msgspec
 
 from quorate.client.discovery.domains import own_name
 from quorate.client.discovery.mdns import Browse, browse
@@ -23,8 +23,7 @@ def _behind_the_stub() -> dns.resolver.Resolver:
     return dns.resolver.Resolver(_STUB_UPSTREAM)
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(msgspec.Struct, frozen=True):
     """How this machine finds names.
 
     Attributes:
