@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from quorate.client.discovery.names import SrvRecord
 from quorate.client.discovery.survey import Discovery
+from quorate.client.discovery.target import Target
+from quorate.client.discovery.trail import STEPS_MAX, Step, Trail
 from quorate.core.messages import HostDescription, encode
 from tests.client.nameserver import ScriptedNameServer, asking, nameserver, zone
 from tests.client.parties import NOWHERE, Installation, closed_port, fails
@@ -135,3 +138,21 @@ def test_a_failing_name_server_is_named_with_what_it_said(here: Installation) ->
     error = here.client(network=asking(nobody)).discover().error
     assert error is not None
     assert (error.code, "did not answer" in error.message) == ("DNS_SERVER_FAILURE", True)
+
+
+def test_the_steps_of_a_search_are_bounded_and_the_first_are_kept() -> None:
+    trail = Trail()
+    for number in range(STEPS_MAX + 100):
+        trail.end(str(number))
+    assert trail.steps == [Step("end", str(number)) for number in range(STEPS_MAX)]
+
+
+def test_a_step_tells_what_was_so_when_it_was_taken() -> None:
+    trail = Trail()
+    records = [SrvRecord(Target("kms01"), 0, 0), SrvRecord(Target("::1"), 0, 0)]
+    trail.order(records)
+    heard = [each.target for each in records]
+    trail.mdns("heard", heard)
+    records.clear()
+    heard.clear()
+    assert [step.facts["hosts"] for step in trail.steps] == [["kms01:1688", "[::1]:1688"]] * 2

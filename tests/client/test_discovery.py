@@ -53,6 +53,10 @@ def test_what_is_no_host_is_refused_with_what_is_allowed(typed: str) -> None:
         Target.parse(typed)
     assert caught.value.message.isprintable()
     assert "1688" in caught.value.hint
+    with pytest.raises(InvalidSettingError) as again:
+        Target.parse(typed)
+    assert again.value is not caught.value
+    assert again.value.message == caught.value.message
 
 
 @given(st.text(max_size=300))

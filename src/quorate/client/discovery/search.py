@@ -6,7 +6,7 @@ Hosts come one at a time, and nothing is asked before it is needed: while the ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -140,7 +140,7 @@ class Search:
         if directions.is_mdns or self._network.is_mdns:
             yield from self._on_link()
 
-    def _domains(self) -> Sequence[Domain]:
+    def _domains(self) -> tuple[Domain, ...]:
         if self._directions.domain is not None:
             return (Domain(self._directions.domain, "set by hand: no other is looked in"),)
         return self._names().domains()

@@ -54,7 +54,7 @@ class Trail:
     def cached(self, target: Target | None, *, is_caching: bool) -> None:
         self._add(partial(_cached, target, is_caching))
 
-    def domains(self, domains: Sequence[Domain]) -> None:
+    def domains(self, domains: tuple[Domain, ...]) -> None:
         self._add(partial(_domains, domains))
 
     def query(self, answer: SrvAnswer) -> None:
@@ -63,12 +63,12 @@ class Trail:
         self._add(partial(_query, answer))
 
     def order(self, records: Sequence[SrvRecord]) -> None:
-        self._add(partial(_order, records))
+        self._add(partial(_order, tuple(records)))
 
     def mdns(self, text: str, hosts: Sequence[Target] = ()) -> None:
-        self._add(partial(_mdns, text, hosts))
+        self._add(partial(_mdns, text, tuple(hosts)))
 
-    def looked_up(self, found: Found, addresses: Sequence[str]) -> None:
+    def looked_up(self, found: Found, addresses: tuple[str, ...]) -> None:
         self._add(partial(_looked_up, found, addresses))
 
     def rejected(self, rejected: Rejected) -> None:
