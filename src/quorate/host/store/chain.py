@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Dialect, insert, select
+from sqlalchemy import Dialect, insert
 
 from quorate.core.eventchain import Link, begin, follow
 from quorate.core.events import HostEvent
 from quorate.core.messages import encode
 from quorate.host.store.batch import cmid_bytes
-from quorate.host.store.driver import rows_of
-from quorate.host.store.schema import event_log, events
+from quorate.host.store.driver import AnyConnection, rows_of
+from quorate.host.store.schema import events
 from quorate.host.store.statements import Compiled
 
 __all__ = ["EventWriter", "head_of", "log_of"]
@@ -24,6 +24,7 @@ __all__ = ["EventWriter", "head_of", "log_of"]
 _COLUMNS = ("id", "time_s", "event_id", "code", "cmid", "data", "digest", "upto_bytes")
 _NUMBERS_MAX: Final = 2**53
 _HEAD = "SELECT id, digest, upto_bytes FROM events WHERE id BETWEEN 0 AND ? ORDER BY id DESC LIMIT 1"
+_LOG = "SELECT name FROM event_log LIMIT 1"
 
 
 class EventWriter:
@@ -32,7 +33,7 @@ class EventWriter:
     def __init__(self, dialect: Dialect) -> None:
         self._insert = Compiled(insert(events), _COLUMNS, dialect)
 
-    def write(self, connection: Connection, happened: Sequence[HostEvent]) -> None:
+    def write(self, connection: AnyConnection, happened: Sequence[HostEvent]) -> None:
         """These events, in order, at the end of the log. One read and one statement however many they are."""
         if not happened:
             return
@@ -47,7 +48,7 @@ class EventWriter:
         )
 
 
-def head_of(connection: Connection) -> Link:
+def head_of(connection: AnyConnection) -> Link:
     """The newest event's place; of an empty log what its first event will follow.
 
     A row that somebody's hand has spoiled must not stop a host: what follows it is chained to what can be used of it,
@@ -61,10 +62,10 @@ def head_of(connection: Connection) -> Link:
     return Link(number, digest if isinstance(digest, bytes) else b"", upto_bytes if is_size else 0)
 
 
-def log_of(connection: Connection) -> bytes:
+def log_of(connection: AnyConnection) -> bytes:
     """The log's name; empty where somebody removed it, which `quorate host events verify` tells."""
-    name = connection.execute(select(event_log.c.name).limit(1)).scalar()
-    return name if isinstance(name, bytes) else b""
+    found = rows_of(connection, _LOG)
+    return found[0][0] if found and isinstance(found[0][0], bytes) else b""
 
 
 def _columns(event: HostEvent) -> tuple[Any, ...]:

@@ -13,25 +13,32 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["rows_of", "run_many"]
+__all__ = ["AnyConnection", "rows_of", "run_many"]
+
+AnyConnection = Connection | sqlite3.Connection
+"""SQLAlchemy's; or the driver's own, in the transaction that every answer pays for (`Database.write`)."""
 
 
-def run_many(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+def run_many(connection: AnyConnection, sql: str, rows: Sequence[Sequence[Any]]) -> None:
     """One statement for each row.
 
     Raises:
         DBAPIError: the driver's fault.
     """
     try:
-        connection.connection.cursor().executemany(sql, rows)
+        _cursor(connection).executemany(sql, rows)
     except sqlite3.Error as fault:
         raise DBAPIError(sql, None, fault) from fault
 
 
-def rows_of(connection: Connection, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def rows_of(connection: AnyConnection, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """All rows of one query; raises as `run_many`."""
     try:
-        found: list[tuple[Any, ...]] = connection.connection.cursor().execute(sql, parameters).fetchall()
+        found: list[tuple[Any, ...]] = _cursor(connection).execute(sql, parameters).fetchall()
     except sqlite3.Error as fault:
         raise DBAPIError(sql, None, fault) from fault
     return found
+
+
+def _cursor(connection: AnyConnection) -> Any:
+    return connection.cursor() if isinstance(connection, sqlite3.Connection) else connection.connection.cursor()

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import (
-    Connection,
     Delete,
     Dialect,
     Insert,
@@ -24,7 +23,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.count import ActivationCount
 from quorate.host.store.batch import CountKey, Key, Record
-from quorate.host.store.driver import rows_of, run_many
+from quorate.host.store.driver import AnyConnection, rows_of, run_many
 from quorate.host.store.schema import cmid_records, request_counters
 
 __all__ = ["Compiled", "CompiledList", "Statements", "heard_cmids"]
@@ -65,7 +64,7 @@ class Compiled:
             raise AssertionError(f"{columns} are bound in another order")
         self._sql = str(compiled)
 
-    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def run(self, connection: AnyConnection, rows: Sequence[tuple[Any, ...]]) -> None:
         """The statement once for each row; no rows, no statement."""
         if rows:
             run_many(connection, self._sql, rows)
@@ -80,7 +79,7 @@ class CompiledList:
         self._sql: dict[int, str] = {}
 
     def run(
-        self, connection: Connection, before: tuple[Any, ...], values: Sequence[Any], after: tuple[Any, ...] = ()
+        self, connection: AnyConnection, before: tuple[Any, ...], values: Sequence[Any], after: tuple[Any, ...] = ()
     ) -> list[tuple[Any, ...]]:
         """The query with its values in the order in which they stand in it. `values` is not empty."""
         length = 1 << (len(values) - 1).bit_length()
@@ -126,7 +125,7 @@ class Statements:
             dialect,
         )
 
-    def count_of(self, connection: Connection, key: CountKey, now_s: int, takers: int) -> ActivationCount:
+    def count_of(self, connection: AnyConnection, key: CountKey, now_s: int, takers: int) -> ActivationCount:
         """The count as it stands; right up to what is shown while at most so many requests take machines away."""
         rows_max = ActivationCount.rows_max(key.threshold, takers)
         classes = [machine_class.value for machine_class in key.threshold.counts]
@@ -134,7 +133,7 @@ class Statements:
         found = self._heard_cmids.run(connection, (key.product_group,), classes, after)
         return ActivationCount(key.threshold, [cmid for (cmid,) in found], takers)
 
-    def records_of(self, connection: Connection, keys: set[Key]) -> list[Record]:
+    def records_of(self, connection: AnyConnection, keys: set[Key]) -> list[Record]:
         """The records of these keys that exist."""
         found: list[Record] = []
         for group in {group for group, _ in keys}:

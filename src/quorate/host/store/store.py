@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from quorate.core.decision import Asked, Decided
 from quorate.core.events import HostEvent
@@ -21,6 +21,7 @@ from quorate.errors import CountInsufficientError
 from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes
 from quorate.host.store.chain import EventWriter
 from quorate.host.store.database import Database
+from quorate.host.store.driver import AnyConnection
 from quorate.host.store.reports import Reports
 from quorate.host.store.schema import settings
 from quorate.host.store.statements import Statements
@@ -70,9 +71,13 @@ class Store:
             raise ValueError(f"a batch has at most {BATCH_MAX} requests, this one {len(batch)}")
         if not batch:
             return []
-        with self.database.writing() as connection:
+
+        def answer(connection: AnyConnection) -> tuple[Batch, list[Decided]]:
             work, decided = _decide(connection, self._statements, batch, now_s)
             _write(connection, self._statements, self._events, work)
+            return work, decided
+
+        work, decided = self.database.write(answer)
         if work.newcomers:
             self.on_newcomers([arrived.address for arrived in work.newcomers])
         return decided
@@ -158,7 +163,7 @@ def _ignore(_: list[str]) -> None:
 
 
 def _decide(
-    connection: Connection, statements: Statements, batch: Sequence[Arrived], now_s: int
+    connection: AnyConnection, statements: Statements, batch: Sequence[Arrived], now_s: int
 ) -> tuple[Batch, list[Decided]]:
     """The decisions about the batch as the database stands, and what they change; writes nothing."""
     work = Batch(batch, now_s)
@@ -168,7 +173,7 @@ def _decide(
     return work, work.decide(counts)
 
 
-def _write(connection: Connection, statements: Statements, log: EventWriter, work: Batch) -> None:
+def _write(connection: AnyConnection, statements: Statements, log: EventWriter, work: Batch) -> None:
     statements.remove_records.run(connection, work.removed())
     statements.upsert_records.run(connection, work.written())
     log.write(connection, [*work.events, *work.forks])
