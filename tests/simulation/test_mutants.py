@@ -127,11 +127,11 @@ def _renewals_unwritten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _endless_softness(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(batch.Batch, "_full_s", lambda self, request, before, presented, link: self._now_s)
+    patch.setattr(batch.Batch, "_full_s", lambda self, counted, before: self._now_s)
 
 
 def _generous_softness(patch: pytest.MonkeyPatch) -> None:
-    def full_s(self: batch.Batch, request: Any, before: Any, presented: Any, link: Any) -> int | None:
+    def full_s(self: batch.Batch, counted: Any, before: Any) -> int | None:
         return None if before is None else int(before.lease_full_s or before.lease_issued_s or before.first_heard_s)
 
     patch.setattr(batch.Batch, "_full_s", full_s)
