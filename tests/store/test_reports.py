@@ -50,6 +50,20 @@ def test_pages_hold_every_machine_once(site: Site) -> None:
     assert seen == sorted([("acme", cmid_of(i)) for i in range(25)] + [("other", cmid_of(i)) for i in range(5)])
 
 
+def test_what_was_heard_when_is_what_the_inventory_says(site: Site) -> None:
+    other = product(group="other", name="erp")
+    for number in range(25):
+        site.ask(number)
+        site.clock.advance(1)
+    site.decide([arrived(other, CLIENT, cmid_of(i), nonce_of(i), site.clock.now_s()) for i in range(5)])
+    seen: list[tuple[str, bytes, int]] = []
+    while page := site.store.reports.heard(limit=7, after=seen[-1][:2] if seen else None):
+        seen += page
+    told = [(row.group, uuid.UUID(row.cmid).bytes, row.last_heard_s) for row in site.store.reports.clients()]
+    assert len(told) == 30
+    assert seen == told
+
+
 @pytest.mark.parametrize(
     ("search", "machines"),
     [

@@ -11,6 +11,7 @@ Liveness is in `sim.liveness`.
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import HOUR_S, MachineClass, Policy, Threshold
 from quorate.core.trust import Anchor
 from quorate.errors import InternalFaultError, QuorateError
+from quorate.host.store.batch import Key, cmid_bytes
 from quorate.host.store.reports import PAGE_MAX
 from quorate.host.store.store import Store
 from quorate.host.writer import Outcome
@@ -203,15 +205,19 @@ class Watch:
         """After a restart, and at the end: what was answered is there, and nothing is there twice."""
         now_s, book = host.clock.now_s(), self.books[host.plan.database]
         book.lapse(now_s)
-        found = dict(_rows(host.store))
-        for cmid, (heard_s, _) in book.heard.items():
-            if cmid not in found:
-                self.broken(now_s, "answered-is-on-disk", f"{host.plan.name} has forgotten {cmid}")
-            elif found[cmid] != heard_s:
-                self.broken(now_s, "answered-is-on-disk", f"{cmid} was heard at {heard_s}, on disk {found[cmid]}")
+        found, known = dict(_rows(host.store)), set()
+        for text, (heard_s, _) in book.heard.items():
+            cmid = cmid_bytes(text)
+            known.add(cmid)
+            on_disk_s = found.get(cmid)
+            if on_disk_s is None:
+                self.broken(now_s, "answered-is-on-disk", f"{host.plan.name} has forgotten {text}")
+            elif on_disk_s != heard_s:
+                self.broken(now_s, "answered-is-on-disk", f"{text} was heard at {heard_s}, on disk {on_disk_s}")
         for cmid, heard_s in found.items():
-            if cmid not in book.heard and now_s - heard_s < self._policy.count_window_s:
-                self.broken(now_s, "counted-once", f"{host.plan.name} knows {cmid}, which nobody has")
+            if cmid not in known and now_s - heard_s < self._policy.count_window_s:
+                text = str(uuid.UUID(bytes=cmid))
+                self.broken(now_s, "counted-once", f"{host.plan.name} knows {text}, which nobody has")
 
     def lost(self, database: str) -> None:
         """The records are gone with their disk: an empty book. An answer may have been underway at that moment."""
@@ -291,8 +297,8 @@ def _renewed_softly(
     return given.full_s if is_holder and is_running and is_in_time and count >= soft.minimum else None
 
 
-def _rows(store: Store) -> Iterable[tuple[str, int]]:
-    after: tuple[str, str] | None = None
-    while page := store.reports.clients(None, PAGE_MAX, after):
-        yield from ((row.cmid, row.last_heard_s) for row in page)
-        after = page[-1].key
+def _rows(store: Store) -> Iterable[tuple[bytes, int]]:
+    after: Key | None = None
+    while page := store.reports.heard(PAGE_MAX, after):
+        yield from ((cmid, heard_s) for _, cmid, heard_s in page)
+        after = page[-1][:2]

@@ -17,7 +17,7 @@ from quorate.core.events import EventDamaged, HostEvent
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.errors import EventDamagedError
-from quorate.host.store.batch import cmid_bytes
+from quorate.host.store.batch import Key, cmid_bytes
 from quorate.host.store.database import Database
 from quorate.host.store.lineage import Fork, fork_of
 from quorate.host.store.schema import cmid_records, events, request_counters
@@ -105,6 +105,22 @@ class Reports:
         with self._database.reading() as connection:
             rows = connection.execute(statement.limit(_page(limit))).all()
         return [_client(row) for row in rows]
+
+    def heard(self, limit: int, after: Key | None = None) -> list[tuple[str, bytes, int]]:
+        """A page of what was heard when: group, CMID and time of every record, by group and CMID; an empty one is the
+        end. What `clients` says at a fifth of its cost, for whoever compares all of it.
+
+        Args:
+            limit: as for `clients`.
+            after: the group and CMID of the last row of the page before.
+        """
+        table = cmid_records.c
+        statement = select(table.product_group, table.cmid, table.last_heard_s)
+        statement = statement.order_by(table.product_group, table.cmid).limit(_page(limit))
+        if after is not None:
+            statement = statement.where(tuple_(table.product_group, table.cmid) > tuple_(*after))
+        with self._database.reading() as connection:
+            return [(group, cmid, heard_s) for group, cmid, heard_s in connection.execute(statement)]
 
     def events(self, event_id: int | None = None, after_id: int | None = None, limit: int = 100) -> list[StoredEvent]:
         """Events, oldest first: the newest `limit`, or the first `limit` that follow `after_id`.
