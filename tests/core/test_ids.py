@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from quorate.core.ids import (
@@ -169,6 +170,23 @@ def test_base64url_that_is_not_canonical_is_refused(text: str) -> None:
     except ValueError:
         return
     assert b64url(data) == text
+
+
+@given(st.text("AQgwEI089az-_+/= !\n", max_size=9))
+@example("-_-_")
+@example("+/+/")
+@example("QQ==")
+def test_base64url_is_read_exactly_where_writing_it_again_gives_the_same(text: str) -> None:
+    try:
+        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        is_canonical = base64.urlsafe_b64encode(data).decode().rstrip("=") == text
+    except ValueError:
+        data, is_canonical = b"", False
+    if is_canonical:
+        assert unb64url(text) == data
+    else:
+        with pytest.raises(ValueError, match=r"base64|pad"):
+            unb64url(text)
 
 
 @given(st.binary(min_size=16, max_size=16))

@@ -316,10 +316,10 @@ class TokenSigner(Generic[_Claims]):
     """
 
     def __init__(self, kind: DocumentKind[_Claims], key: SigningKey) -> None:
-        self._head = (b64url(encode(header_of(kind, key.kid))) + ".").encode("ascii")
+        self._head = b64url(encode(header_of(kind, key.kid))) + "."
         self._key = key
 
     def sign(self, claims: _Claims) -> str:
         """`claims` as a compact JWS."""
-        said = self._head + b64url(encode(claims)).encode("ascii")
-        return f"{said.decode('ascii')}.{b64url(self._key.sign_bytes(said))}"
+        said = self._head + b64url(encode(claims))
+        return f"{said}.{b64url(self._key.sign_bytes(said.encode('ascii')))}"

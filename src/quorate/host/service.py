@@ -77,6 +77,7 @@ class ActivationService:
         """Answer with these from now on."""
         self.credentials = credentials
         self.settings = settings
+        self._intervals = settings.intervals
         self._speaker: Speaker | None = None
         self._enrolment = credentials.enrolment  # None on most hosts: an answer then costs nothing more
         belief = credentials.belief
@@ -146,7 +147,7 @@ class ActivationService:
             raise
         verdict = refuse_unheard(request, speaker.covered(request.edition), now_s)
         group = speaker.group_of(request.edition) if isinstance(verdict, Decided) else ""
-        return Question(Arrived(request, address, verdict, group), speaker, self.settings.intervals)
+        return Question(Arrived(request, address, verdict, group), speaker, self._intervals)
 
     async def probe(self, body: bytes) -> bytes:
         """The `ProbeResult`: what `activate` would say now. Counts nobody, writes nothing.

@@ -177,7 +177,8 @@ def _write(connection: AnyConnection, statements: Statements, log: EventWriter, 
     statements.remove_records.run(connection, work.removed())
     statements.upsert_records.run(connection, work.written())
     log.write(connection, [*work.events, *work.forks])
-    counted = Counter[str](event.status.value for event in work.events)
+    statuses = Counter(event.status for event in work.events)
+    counted = {status.value: number for status, number in statuses.items()}
     counted["total"] = len(work.events)
     # As Microsoft counts: failed is what the host could not serve. Too small a count is an answer, and asking counted.
     counted["failed"] = sum(event.code not in (None, CountInsufficientError.code) for event in work.events)
