@@ -6,7 +6,6 @@ when it returns. Whoever answers only afterwards never tells a client something 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,7 @@ from sqlalchemy import select
 
 from quorate.core.decision import Asked, Decided
 from quorate.core.events import HostEvent
+from quorate.core.messages import LicenseStatus
 from quorate.core.policy import Threshold
 from quorate.errors import CountInsufficientError
 from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes
@@ -177,9 +177,13 @@ def _write(connection: AnyConnection, statements: Statements, log: EventWriter, 
     statements.remove_records.run(connection, work.removed())
     statements.upsert_records.run(connection, work.written())
     log.write(connection, [*work.events, *work.forks])
-    statuses = Counter(event.status for event in work.events)
+    statuses: dict[LicenseStatus, int] = {}
+    failed = 0
+    for event in work.events:
+        statuses[event.status] = statuses.get(event.status, 0) + 1
+        failed += event.code is not None and event.code != CountInsufficientError.code
     counted = {status.value: number for status, number in statuses.items()}
     counted["total"] = len(work.events)
     # As Microsoft counts: failed is what the host could not serve. Too small a count is an answer, and asking counted.
-    counted["failed"] = sum(event.code not in (None, CountInsufficientError.code) for event in work.events)
+    counted["failed"] = failed
     statements.count_up.run(connection, [(name, n) for name, n in sorted(counted.items()) if n])
