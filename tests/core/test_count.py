@@ -200,16 +200,22 @@ def batches(draw: st.DrawFn) -> Batch:
 def test_the_count_of_a_batch_agrees_with_counting_everything(batch: Batch) -> None:
     threshold, stored, order, asked = batch
     rows = [str(n) for n in order if stored[n] in threshold.counts][: ActivationCount.rows_max(threshold, len(asked))]
-    count = ActivationCount(threshold, rows, len(asked))
+    named = {number for number, _, _ in asked} | {previous for _, _, previous in asked}
+    heard = [str(n) for n in order if n in named and stored[n] in threshold.counts]
+    counts = [
+        ActivationCount(threshold, rows, len(asked)),
+        ActivationCount(threshold, heard, len(asked), others=max(0, len(rows) - len(heard))),
+    ]
     model = dict(stored)
     for number, machine_class, previous in asked:
-        count.hear(str(number), machine_class, None if previous is None else str(previous))
+        for count in counts:
+            count.hear(str(number), machine_class, None if previous is None else str(previous))
         if previous is not None and previous != number:
             model.pop(previous, None)
         model[number] = machine_class
         there = sum(each in threshold.counts for each in model.values())
-        assert count.current == min(there, shown_max(threshold))
-        assert count.is_met == (there >= threshold.minimum)
+        assert [count.current for count in counts] == [min(there, shown_max(threshold))] * 2
+        assert [count.is_met for count in counts] == [there >= threshold.minimum] * 2
 
 
 @pytest.mark.parametrize("batch", [1, 2, 64])

@@ -35,10 +35,12 @@ class ActivationCount:
         heard: distinct CMIDs of those classes inside the window, at most `rows_max(threshold, batch)` of them. When
             fewer than that were found they are all there are, and the count is exact.
         batch: how many requests this object will hear at most.
+        others: so many more were found, and nothing will be heard of them in this batch: their names matter to nobody.
     """
 
-    def __init__(self, threshold: Threshold, heard: Iterable[bytes | str], batch: int) -> None:
+    def __init__(self, threshold: Threshold, heard: Iterable[bytes | str], batch: int, others: int = 0) -> None:
         self._threshold = threshold
+        self._others = others
         self._rows_max = self.rows_max(threshold, batch)
         self._members: set[bytes | str] = set(heard)
 
@@ -54,15 +56,15 @@ class ActivationCount:
             self._members.discard(previous)
         if machine_class not in self._threshold.counts:
             self._members.discard(cmid)
-        elif len(self._members) < self._rows_max:
+        elif self._others + len(self._members) < self._rows_max:
             self._members.add(cmid)
 
     @property
     def current(self) -> int:
         """The count as an answer shows it."""
-        return min(len(self._members), shown_max(self._threshold))
+        return min(self._others + len(self._members), shown_max(self._threshold))
 
     @property
     def is_met(self) -> bool:
         """S5: whether activation works now."""
-        return len(self._members) >= self._threshold.minimum
+        return self._others + len(self._members) >= self._threshold.minimum

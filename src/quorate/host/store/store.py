@@ -167,9 +167,10 @@ def _decide(
 ) -> tuple[Batch, list[Decided]]:
     """The decisions about the batch as the database stands, and what they change; writes nothing."""
     work = Batch(batch, now_s)
-    work.know(statements.records_of(connection, work.keys))
+    known = statements.records_of(connection, work.keys)
+    work.know(known)
     takers = work.takers()
-    counts = {key: statements.count_of(connection, key, now_s, takers) for key in work.count_keys}
+    counts = {key: statements.count_of(connection, key, now_s, takers, known) for key in work.count_keys}
     return work, work.decide(counts)
 
 
