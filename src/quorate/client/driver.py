@@ -89,6 +89,11 @@ class Driver:
         enrolment: what is proved to a host that serves enrolled clients only; default: nothing.
     """
 
+    __slots__ = (
+        *("_accept", "_anchor", "_clock", "_enrolment", "_entropy", "_events", "_finder"),
+        *("_keeper", "_learner", "_machine", "_transport"),
+    )
+
     def __init__(
         self,
         keeper: Keeper,

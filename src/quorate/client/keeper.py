@@ -65,6 +65,11 @@ class Keeper:
         news: what the publisher has said since; None where `check` is given.
     """
 
+    __slots__ = (
+        *("_anchor", "_check", "_clock", "_edition", "_entropy", "_file", "_lock", "_machine"),
+        *("_noted_s", "_read", "_seen_s", "is_unsaved", "news"),
+    )
+
     def __init__(
         self,
         file: LeaseFile,

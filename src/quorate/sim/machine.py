@@ -84,6 +84,8 @@ class Kit:
 class _Events(ClientEventLog):
     """The client's event log, told to the world."""
 
+    __slots__ = ("_desktop", "_machine")
+
     def __init__(self, machine: SimMachine, desktop: Desktop) -> None:
         self._machine = machine
         self._desktop = desktop

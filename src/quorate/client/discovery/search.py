@@ -45,6 +45,8 @@ class Directions(msgspec.Struct, frozen=True):
 class Finder:
     """Begins searches for the hosts of one service label."""
 
+    __slots__ = ("_clock", "_entropy", "network", "service")
+
     def __init__(self, service: str, network: Network, clock: Clock, entropy: Entropy) -> None:
         self.service = service
         self.network = network
