@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from quorate.client.discovery.target import Target
 from quorate.client.news import ListSeen, News
@@ -23,8 +24,7 @@ __all__ = ["Learner", "Where"]
 _log = logging.getLogger("quorate.client")
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(msgspec.Struct, frozen=True):
     """The host that answered, and how it was reached."""
 
     target: Target

@@ -25,10 +25,8 @@ class MachineClock:
         self._since_s = timeline.now_s
 
     def now_s(self) -> int:
-        now_s = self._timeline.now_s + self._offset_s
-        if self._drift_ppm:
-            now_s += self._drift_ppm * (self._timeline.now_s - self._since_s) // 1_000_000
-        return now_s
+        true_s = self._timeline.now_s
+        return true_s + self._offset_s + self._drift_ppm * (true_s - self._since_s) // 1_000_000
 
     def monotonic_s(self) -> float:
         return float(self._timeline.now_s)
