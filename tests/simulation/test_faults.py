@@ -37,7 +37,7 @@ def seven(*happenings: Happening, wire: Wire = Wire(), days: int = 20, is_quick:
 
 
 def test_an_impostor_is_believed_by_nobody() -> None:
-    found = played(seven(Happening(0, What.IMPOSTOR, for_s=9 * DAY_S), is_quick=False))
+    found = played(seven(Happening(0, What.IMPOSTOR, for_s=19 * DAY_S), days=40, is_quick=False))
     recording = found.result.recording
     assert found.result.violations == ()
     assert {"BAD_SIGNATURE", "UNKNOWN_PUBLISHER", "NOT_A_QUORATE_HOST", "HOST_BUSY"} <= set(recording.faults)

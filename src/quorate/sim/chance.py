@@ -7,13 +7,15 @@ stream is a key and a counter, a few dozen bytes, and needs neither the operatin
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from typing import TypeVar
 
-__all__ = ["Chance"]
+__all__ = ["Chance", "Dice"]
 
 _T = TypeVar("_T")
 _UNIT = 2.0**-53
+_SIXTEEN = struct.Struct(">16I")
 
 
 class Chance:
@@ -59,3 +61,21 @@ class Chance:
             other = place + self.below(len(places) - place)
             places[place], places[other] = places[other], places[place]
         return [choices[place] for place in sorted(places[:number])]
+
+
+class Dice(Chance):
+    """A stream for the network, which asks several times for each message whether something `happens`: it draws sixteen
+    answers at once."""
+
+    __slots__ = ("_answers",)
+
+    def __init__(self, seed: int, *names: str | int) -> None:
+        super().__init__(seed, *names)
+        self._answers: list[int] = []
+
+    def happens(self, permille: int) -> bool:
+        if permille <= 0:
+            return False
+        if not self._answers:
+            self._answers = list(_SIXTEEN.unpack(self.token(_SIXTEEN.size)))
+        return self._answers.pop() * 1000 < permille << 32

@@ -15,7 +15,7 @@ from quorate.core.messages import Answer, Problem, encode
 from quorate.errors import HostUnreachableError, QuorateError
 from quorate.host.writer import Outcome
 from quorate.sim.badhost import BadHost
-from quorate.sim.chance import Chance
+from quorate.sim.chance import Dice
 from quorate.sim.host import Message, SimHost
 from quorate.sim.names import SimNames, address_of
 from quorate.sim.scenario import Wire
@@ -47,7 +47,7 @@ class Asking(Protocol):
 class Network:
     """All ways from machines to hosts."""
 
-    def __init__(self, timeline: Timeline, wire: Wire, hosts: list[SimHost], bad_host: BadHost, chance: Chance) -> None:
+    def __init__(self, timeline: Timeline, wire: Wire, hosts: list[SimHost], bad_host: BadHost, chance: Dice) -> None:
         self._timeline = timeline
         self.wire = wire
         self._hosts = hosts

@@ -23,7 +23,7 @@ from quorate.core.policy import MachineClass
 from quorate.errors import QuorateError
 from quorate.host.writer import Outcome
 from quorate.sim.badhost import BadHost
-from quorate.sim.chance import Chance
+from quorate.sim.chance import Chance, Dice
 from quorate.sim.fleet import Fleet
 from quorate.sim.happenings import Happenings
 from quorate.sim.host import Shelf, SimHost
@@ -85,7 +85,7 @@ class World:
             for plan in scenario.hosts
         ]
         bad_host = BadHost(desk.anchor, Chance(scenario.seed, "impostor"))
-        self.network = Network(timeline, scenario.wire, self.hosts, bad_host, Chance(scenario.seed, "network"))
+        self.network = Network(timeline, scenario.wire, self.hosts, bad_host, Dice(scenario.seed, "network"))
         keeps_processes = scenario.machines_max <= PROCESSES_MAX
         kit = Kit(desk.anchor, desk.accept, desk.check, timeline, self.network, self, keeps_processes)
         self.fleet = Fleet(scenario, kit, [host.certificate_token for host in self.hosts])
