@@ -36,7 +36,7 @@ def _calm_collector() -> Iterator[None]:
     """A large fleet is hundreds of thousands of objects that stay: looking through all of them again and again for
     garbage took a quarter of the time, and found next to none."""
     before = gc.get_threshold()
-    gc.set_threshold(20_000, 20, 100)
+    gc.set_threshold(200_000, 20, 100)
     try:
         yield
     finally:

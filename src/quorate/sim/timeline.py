@@ -8,6 +8,7 @@ seed.
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -27,6 +28,9 @@ class Phase(IntEnum):
     LOOK = 4
 
 
+_PHASES = len(Phase)
+
+
 class Timeline:
     """Time passes by going from one appointment to the next.
 
@@ -41,16 +45,20 @@ class Timeline:
         self.now_s = start_s
         self.tick_s = tick_s
         self.kept = 0
-        self._heap: list[tuple[int, int, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._made = 0
+        self._moments: list[int] = []  # a heap: time and phase in one number
+        self._appointed: dict[int, deque[tuple[Callable[..., None], tuple[Any, ...]]]] = {}  # what is for each of them
 
     def at(self, time_s: int, phase: Phase, action: Callable[..., None], *arguments: Any) -> None:
         """Do it then; at once when the time is over."""
         when_s = time_s if time_s > self.now_s else self.now_s
         if self.tick_s > 1:
             when_s = self.start_s + -(-(when_s - self.start_s) // self.tick_s) * self.tick_s
-        self._made += 1
-        heapq.heappush(self._heap, (when_s, phase, self._made, action, arguments))
+        moment = when_s * _PHASES + phase
+        appointed = self._appointed.get(moment)
+        if appointed is None:
+            appointed = self._appointed[moment] = deque()
+            heapq.heappush(self._moments, moment)
+        appointed.append((action, arguments))
 
     def after(self, delay_s: int, phase: Phase, action: Callable[..., None], *arguments: Any) -> None:
         """Do it after a delay, which is shortened to full ticks."""
@@ -62,11 +70,17 @@ class Timeline:
         Args:
             is_over: asked every `LOOKS_EVERY` appointments; what is still to come is left when it says so.
         """
-        heap, pop = self._heap, heapq.heappop
-        while heap and heap[0][0] <= until_s:  # bounded by time: whoever comes back at once is a mistake of the world
-            self.now_s, _, _, action, arguments = pop(heap)
+        moments = self._moments
+        end = (until_s + 1) * _PHASES
+        while moments and (moment := moments[0]) < end:  # bounded by time: who comes back at once is our own mistake
+            self.now_s = moment // _PHASES
+            appointed = self._appointed[moment]
+            action, arguments = appointed.popleft()
+            if not appointed:
+                del self._appointed[moment]
+                heapq.heappop(moments)
             self.kept += 1
-            action(*arguments)
+            action(*arguments)  # which may appoint something for now that comes before the rest of this phase
             if is_over is not None and not self.kept % LOOKS_EVERY and is_over():
                 return False
         self.now_s = until_s
