@@ -167,12 +167,13 @@ class Driver:
         now_s = self._clock.now_s()
         if self._keeper.is_unsaved:
             self._keeper.save(now_s)
-        if self._keeper.standing(now_s).next_attempt_s(now_s, policy) > now_s:
+        seen = self._keeper.standing(now_s)
+        if seen.next_attempt_s(now_s, policy) > now_s:
             return None
         with self._keeper.exclusive(0):
             standing = self._keeper.standing(now_s, is_locked=True)
-            if standing.next_attempt_s(now_s, policy) > now_s:
-                return None
+            if standing.state is not seen.state and standing.next_attempt_s(now_s, policy) > now_s:
+                return None  # another process was faster
             return (yield from self._attempt(standing, unwritable=None, may_postpone=True))
 
     def _run(self, attempt: Attempt) -> QuorateError | None:
