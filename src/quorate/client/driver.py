@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 import msgspec
-from msgspec import UNSET
 
 from quorate.client.asking import request_of, with_proof
 from quorate.client.discovery.network import Network
@@ -23,10 +22,9 @@ from quorate.client.learning import Learner, Where
 from quorate.client.standing import Standing
 from quorate.client.transport import Transport
 from quorate.clock import Clock, Entropy
-from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, Answer, LicenseStatus
-from quorate.core.trust import Anchor, Question, accept_answer, refusal_error, soft_until
+from quorate.core.trust import Anchor, Question, accept_answer, refusal_error
 from quorate.errors import (
     CmidSupersededError,
     CountInsufficientError,
@@ -239,7 +237,7 @@ class Driver:
             unheard.append(said)
         failure = search.failure()
         if not is_anybody:
-            self._log_sent(request, "", failure)
+            self._events.sent(request, None, self._anchor, failure)
         # A signed refusal is an answer too: where it is the most telling of all, its intervals and time are adopted.
         for said in unheard:
             if type(said.refusal) is type(failure):
@@ -253,17 +251,17 @@ class Driver:
             addresses = None if self._transport.is_proxied else search.addresses(found)
             answer = yield Ask(found.target, with_proof(request, self._enrolment), now_s, addresses)
         except QuorateError as error:
-            self._log_sent(request, str(found.target), error)
+            self._events.sent(request, found.target, self._anchor, error)
             raise
-        self._log_sent(request, str(found.target), None)
+        self._events.sent(request, found.target, self._anchor, None)
         question = Question(request.cmid, request.edition, request.nonce)
         try:
             said = self._verified(standing, answer, question, Where(found.target, addresses), now_s)
         except QuorateError as error:
-            self._log_received(standing, found.target, now_s, None, error)
+            self._events.received(request, found.target, None, self._anchor, error)
             raise
         refusal = refusal_error(said, self._anchor) if isinstance(said, Refusal) else None
-        self._log_received(standing, found.target, now_s, said, refusal)
+        self._events.received(request, found.target, said, self._anchor, refusal)
         return _Said(found, answer, said, refusal)
 
     def _verified(
@@ -314,51 +312,3 @@ class Driver:
 
     def _chance(self) -> float:
         return min(self._entropy.uniform(0.0, 1.0), 0.999_999)
-
-    # --- the event log ---------------------------------------------------------------------------------------------
-
-    def _log_sent(self, request: ActivationRequest, host: str, error: QuorateError | None) -> None:
-        edition = self._anchor.edition(request.edition)
-        self._events.record(
-            RequestSent(
-                time_s=request.time_s,
-                code=None if error is None else error.code,
-                hresult=0 if error is None else error.hresult or 0,
-                host=host,
-                cmid=request.cmid,
-                vm=request.vm,
-                status=request.status,
-                expires_in_min=request.expires_in_min,
-                edition=request.edition,
-                threshold=self._anchor.product.policy.thresholds.of(edition.machine_class).minimum,
-                message="" if error is None else error.message,
-            )
-        )
-
-    def _log_received(
-        self,
-        standing: Standing,
-        target: Target,
-        now_s: int,
-        said: Lease | Refusal | None,
-        error: QuorateError | None,
-    ) -> None:
-        """`said` is None for an answer that proved nothing."""
-        until_s = soft_until(said, self._anchor) if isinstance(said, Lease) else None
-        self._events.record(
-            AnswerReceived(
-                time_s=now_s,
-                code=None if error is None else error.code,
-                hresult=0 if error is None else error.hresult or 0,
-                host=str(target),
-                host_id="" if said is None else said.host_id,
-                cmid=standing.state.cmid,
-                activated=isinstance(said, Lease),
-                count=0 if said is None else said.count,
-                threshold=0 if said is None else said.threshold,
-                activation_interval_min=0 if said is None else said.intervals.activation_min,
-                renewal_interval_min=0 if said is None else said.intervals.renewal_min,
-                message="" if error is None else error.message,
-                soft_until_s=UNSET if until_s is None else until_s,
-            )
-        )

@@ -9,8 +9,14 @@ import contextlib
 import os
 from pathlib import Path
 
+from msgspec import UNSET
+
+from quorate.client.discovery.target import Target
 from quorate.core.events import AnswerReceived, RequestSent
-from quorate.core.messages import encode
+from quorate.core.lease import Lease, Refusal
+from quorate.core.messages import ActivationRequest, encode
+from quorate.core.trust import Anchor, soft_until
+from quorate.errors import QuorateError
 
 __all__ = ["ClientEventLog"]
 
@@ -25,7 +31,56 @@ class ClientEventLog:
         self._older = path.with_name(path.name + ".1")
         self._bytes_max = bytes_max
 
-    def record(self, event: RequestSent | AnswerReceived) -> None:
+    def sent(
+        self, request: ActivationRequest, target: Target | None, anchor: Anchor, error: QuorateError | None
+    ) -> None:
+        """12288: a request was sent to that host; or why not, and None where there was no host."""
+        edition = anchor.edition(request.edition)
+        self._write(
+            RequestSent(
+                time_s=request.time_s,
+                code=None if error is None else error.code,
+                hresult=0 if error is None else error.hresult or 0,
+                host="" if target is None else str(target),
+                cmid=request.cmid,
+                vm=request.vm,
+                status=request.status,
+                expires_in_min=request.expires_in_min,
+                edition=request.edition,
+                threshold=anchor.product.policy.thresholds.of(edition.machine_class).minimum,
+                message="" if error is None else error.message,
+            )
+        )
+
+    def received(
+        self,
+        request: ActivationRequest,
+        target: Target,
+        said: Lease | Refusal | None,
+        anchor: Anchor,
+        error: QuorateError | None,
+    ) -> None:
+        """12289: that host's answer to the request; `said` is None for one that proved nothing."""
+        until_s = soft_until(said, anchor) if isinstance(said, Lease) else None
+        self._write(
+            AnswerReceived(
+                time_s=request.time_s,
+                code=None if error is None else error.code,
+                hresult=0 if error is None else error.hresult or 0,
+                host=str(target),
+                host_id="" if said is None else said.host_id,
+                cmid=request.cmid,
+                activated=isinstance(said, Lease),
+                count=0 if said is None else said.count,
+                threshold=0 if said is None else said.threshold,
+                activation_interval_min=0 if said is None else said.intervals.activation_min,
+                renewal_interval_min=0 if said is None else said.intervals.renewal_min,
+                message="" if error is None else error.message,
+                soft_until_s=UNSET if until_s is None else until_s,
+            )
+        )
+
+    def _write(self, event: RequestSent | AnswerReceived) -> None:
         """One event, in one write, so that lines of two processes do not mix."""
         line = encode(event) + b"\n"
         with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from quorate.client.discovery.target import Target
 from quorate.client.driver import Accept, Ask, Attempt, Driver
 from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
@@ -17,7 +18,7 @@ from quorate.client.standing import Standing
 from quorate.client.transport import Transport
 from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
-from quorate.core.messages import Answer, LicenseStatus
+from quorate.core.messages import ActivationRequest, Answer, LicenseStatus
 from quorate.core.trust import Anchor, Question
 from quorate.errors import FileAccessError, QuorateError, RearmLimitReachedError
 from quorate.sim.chance import Chance
@@ -32,6 +33,7 @@ __all__ = ["Desktop", "Kit", "SimMachine"]
 
 LOOK_S = 60  # as client.agent: how soon a clock that was set is noticed
 RESTART_S = 120  # a service manager starts a process that died again
+SENT, RECEIVED = (str(event.__struct_config__.tag) for event in (RequestSent, AnswerReceived))
 _TRANSPORT = Transport()  # never asked: the network of this world carries the steps of an attempt
 
 
@@ -54,8 +56,8 @@ class Desktop(Protocol):
         """It accepted an answer."""
         ...
 
-    def logged(self, machine: SimMachine, event: RequestSent | AnswerReceived) -> None:
-        """It wrote an event."""
+    def logged(self, machine: SimMachine, number: str, error: QuorateError | None) -> None:
+        """It wrote the event of that number."""
         ...
 
     def settled(self, machine: SimMachine, standing: Standing, error: QuorateError | None, asked: bool) -> None:
@@ -90,8 +92,20 @@ class _Events(ClientEventLog):
         self._machine = machine
         self._desktop = desktop
 
-    def record(self, event: RequestSent | AnswerReceived) -> None:
-        self._desktop.logged(self._machine, event)
+    def sent(
+        self, request: ActivationRequest, target: Target | None, anchor: Anchor, error: QuorateError | None
+    ) -> None:
+        self._desktop.logged(self._machine, SENT, error)
+
+    def received(
+        self,
+        request: ActivationRequest,
+        target: Target,
+        said: Lease | Refusal | None,
+        anchor: Anchor,
+        error: QuorateError | None,
+    ) -> None:
+        self._desktop.logged(self._machine, RECEIVED, error)
 
 
 class SimMachine:

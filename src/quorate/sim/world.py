@@ -16,7 +16,7 @@ from typing import TextIO
 from msgspec import UNSET
 
 from quorate.client.standing import Standing
-from quorate.core.events import AnswerReceived, CountFalling, RequestSent
+from quorate.core.events import CountFalling
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import MachineClass
@@ -164,12 +164,11 @@ class World:
         """A client accepted an answer."""
         self.watch.believed(machine, said)
 
-    def logged(self, machine: SimMachine, event: RequestSent | AnswerReceived) -> None:
-        """A client wrote an event."""
-        number = _NUMBERS[type(event)]
+    def logged(self, machine: SimMachine, number: str, error: QuorateError | None) -> None:
+        """A client wrote the event of that number."""
         self.recording.client_events[number] += 1
-        if event.code is not None:
-            self.recording.client_errors[f"{number} {event.code}"] += 1
+        if error is not None:
+            self.recording.client_errors[f"{number} {error.code}"] += 1
 
     def settled(self, machine: SimMachine, standing: Standing, error: QuorateError | None, asked: bool) -> None:
         """A machine looked at its record."""
@@ -235,7 +234,6 @@ class World:
         self.recording.milestone(self.timeline.now_s, f"threshold-{now}", f"{text}{_STANDING_WORDS[now]}")
 
 
-_NUMBERS = {kind: str(kind.__struct_config__.tag) for kind in (RequestSent, AnswerReceived)}
 _STANDING_WORDS = {
     "met": "are activated from now on",
     "soft": "are only renewed from now on, no new ones activated",
