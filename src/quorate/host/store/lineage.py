@@ -65,7 +65,7 @@ def exchanged(known: bytes | None, current: bytes | None, presented: bytes | Non
     if link == current:
         return known
     links = known or b""
-    for each in (current, presented):
+    for each in (current,) if presented == current else (current, presented):
         if each is not None and each != link and not _holds(links, each[:LINK_BYTES]):
             links += each[:LINK_BYTES]
     return links[-LINKS_MAX * LINK_BYTES :] or None
