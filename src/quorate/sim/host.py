@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from quorate.core.decision import Decided
 from quorate.core.events import CountFalling, HostEvent
 from quorate.core.messages import ActivationRequest
@@ -34,18 +36,13 @@ RETRY_AFTER_S = 30
 SWEEP_STEPS_MAX = 10_000
 
 
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One request on its way, and where its answer goes."""
 
-    __slots__ = ("address", "answer", "body", "request")
-
-    def __init__(
-        self, request: ActivationRequest, body: bytes, address: str, answer: Callable[[Outcome | None], None]
-    ) -> None:
-        self.request = request
-        self.body = body
-        self.address = address
-        self.answer = answer
+    request: ActivationRequest
+    body: bytes
+    address: str
+    answer: Callable[[Outcome | None], None]
 
 
 Answered = Callable[["SimHost", ActivationRequest, Outcome], None]
