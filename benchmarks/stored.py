@@ -21,7 +21,7 @@ WEEK_S, LEASE_S = 7 * 86_400, 180 * 86_400
 STEP = 50_000  # rows of one transaction
 
 INSERT: Final = str(insert(cmid_records).compile(dialect=sqlite.dialect(paramstyle="qmark")))
-"""One record, its columns in the order of the table, which is that of `Record`."""
+"""One record, its columns in the order of the table, which is that of `Record` without its `row`."""
 
 
 def machine_row(number: int, now_s: int) -> Record:
@@ -56,7 +56,7 @@ def fill_host(database: Path, machines: int, now_s: int) -> None:
         connection.execute("PRAGMA synchronous=OFF")  # the host opens it anew with its own
         for begin in range(0, machines, STEP):
             connection.execute("BEGIN IMMEDIATE")
-            connection.executemany(INSERT, (machine_row(number, now_s) for number in order[begin : begin + STEP]))
+            connection.executemany(INSERT, (machine_row(number, now_s)[:-1] for number in order[begin : begin + STEP]))
             connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:

@@ -167,7 +167,7 @@ def test_batches_of_any_size_are_as_one_request_after_another(
 
 def _table(store: Store) -> list[tuple[Any, ...]]:
     with store.database.reading() as connection:
-        rows = [Record._make(row) for row in connection.execute(cmid_records.select())]
+        rows = [Record(*row) for row in connection.execute(cmid_records.select())]
     return sorted(
         (
             row.product_group,

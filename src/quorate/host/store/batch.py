@@ -35,7 +35,7 @@ class CountKey(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A row of `cmid_records`, in the table's order."""
+    """A row of `cmid_records`, in the table's order, and its number there."""
 
     product_group: str
     cmid: bytes
@@ -56,6 +56,8 @@ class Record(NamedTuple):
     exchanged: bytes | None = None
     fork: bytes | None = None
     lease_full_s: int | None = None
+    # SQLite's own number of the row, in this transaction; None where there is none to write over.
+    row: int | None = None
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -276,12 +278,14 @@ class Batch:
     def _record(self, counted: _Counted, before: Record | None, decided: Decided, fork: bytes | None) -> Record:
         """What is known of the machine now: heard, and with the lease that it got, or the one that it had before."""
         request, (group, cmid) = counted.asked.request, counted.key
-        first_s, requests, links, current = self._now_s, 1, None, None
+        first_s, requests, links, current, row = self._now_s, 1, None, None, None
         lease: tuple[Any, ...] = _NO_LEASE
         full_s = decided.full_s
         if before is not None:
             first_s, requests = before.first_heard_s, before.requests + 1
             links, current = before.exchanged, before.link
+            if before.machine_class == counted.question.machine_class:  # or it is removed (`removed`)
+                row = before.row
         if decided.code is None:
             asked = counted.asked
             expires_s = decided.decided_s + asked.product.policy.validity_s(asked.edition.machine_class)
@@ -306,6 +310,7 @@ class Batch:
                 links,
                 fork,
                 full_s,
+                row,
             )
         )
 

@@ -176,7 +176,7 @@ def _decide(
 
 def _write(connection: AnyConnection, statements: Statements, log: EventWriter, work: Batch) -> None:
     statements.remove_records.run(connection, work.removed())
-    statements.upsert_records.run(connection, work.written())
+    statements.write_records(connection, work.written())
     log.write(connection, [*work.events, *work.forks])
     statuses: dict[LicenseStatus, int] = {}
     failed = 0
