@@ -7,6 +7,7 @@ one whenever the record says so. Switched off, it is a process that ended; what 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from quorate.client.discovery.target import Target
@@ -338,7 +339,7 @@ class SimMachine:
             kit, machine = self._kit, self._here()
             keeper = self._reader()
             events = _Events(self, kit.desktop)
-            names = kit.network.names.seen_by(lambda: kit.network.is_cut_off(self))
+            names = kit.network.names.seen_by(partial(kit.network.is_cut_off, self))
             self._driver = Driver(
                 keeper,
                 kit.anchor,
