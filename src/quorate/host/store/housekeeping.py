@@ -53,14 +53,18 @@ def sweep_step(
         StoreUnavailableError: nothing was removed; the same step can be tried again.
     """
     table = cmid_records.c
-    keys = select(table.product_group, table.cmid, table.last_heard_s).order_by(table.product_group, table.cmid)
+    key = tuple_(table.product_group, table.cmid)
+    ahead = select(table.product_group, table.cmid, table.last_heard_s).order_by(table.product_group, table.cmid)
     if cursor is not None:
-        keys = keys.where(tuple_(table.product_group, table.cmid) > tuple_(*cursor))
+        ahead = ahead.where(key > tuple_(*cursor))
+    old_s = now_s - min((*window_s.values(), other_window_s))  # nobody heard since has lapsed, whatever the group
     lapsed: list[dict[str, Any]] = []
-    seen, last = 0, None
     with database.reading() as connection:
-        for group, cmid, heard_s in connection.execute(keys.limit(STEP_KEYS)).yield_per(STEP_REMOVALS):
-            seen, last = seen + 1, (group, cmid)
+        end = connection.execute(ahead.offset(STEP_KEYS - 1).limit(1)).first()
+        old = ahead.where(table.last_heard_s <= old_s)
+        if end is not None:
+            old = old.where(key <= tuple_(end.product_group, end.cmid))
+        for group, cmid, heard_s in connection.execute(old).yield_per(STEP_REMOVALS):
             if not is_in_window(heard_s, now_s, window_s.get(group, other_window_s)):
                 lapsed.append({"of_group": group, "of_cmid": cmid, "heard_s": heard_s})
                 if len(lapsed) == STEP_REMOVALS:
@@ -68,7 +72,9 @@ def sweep_step(
     if lapsed:
         with database.writing() as connection:
             connection.execute(_REMOVE, lapsed)
-    return last if seen == STEP_KEYS or len(lapsed) == STEP_REMOVALS else None
+    if len(lapsed) == STEP_REMOVALS:
+        return lapsed[-1]["of_group"], lapsed[-1]["of_cmid"]
+    return None if end is None else (end.product_group, end.cmid)
 
 
 @dataclass(frozen=True)
