@@ -5,7 +5,7 @@ python -m benchmarks.simulator --quick --json  # shows that it works
 python -m benchmarks.simulator --only signed
 
 Everything is the code that ships (host service, writer, store on SQLite, client life cycle, search for hosts), with all
-checkers on. The stub signer replaces two things, for answers only: Ed25519 by a keyed hash, and the reading of
+checkers on. The stub signer replaces two things, for answers only: Ed25519 by a checksum, and the reading of
 `core.trust` by one that makes the same checks (`quorate.sim.papers`). Product files and host certificates are signed
 and verified for real. Wall time is shown beside, and says as much about the neighbours.
 """
