@@ -132,10 +132,16 @@ def administration_over_tls() -> None:
     found["admin_ready"] = ready()
 
 
+def is_ready_again() -> bool:
+    """Not "reloading" any more: `systemctl reload` has returned when the signal was sent."""
+    unit = shown("quorate-host.service")
+    return unit["ActiveState"] == "active" and "activated" in unit["StatusText"]
+
+
 def reload_and_watchdog() -> None:
     (STATE / "products" / "acme-cad.product").touch()
     run("systemctl", "reload", "quorate-host.service")
-    found["reloaded"] = until(lambda: "activated" in shown("quorate-host.service")["StatusText"])
+    found["reloaded"] = until(is_ready_again)
     found["after_reload"] = shown("quorate-host.service")
     time.sleep(WATCHDOG_S * 1.5)  # systemd's clock is the real one: so long it must have had pulses
     found["after_pulses"] = shown("quorate-host.service")
