@@ -19,6 +19,7 @@ from quorate import errors
 from quorate.cli.main import ROOMS, application
 from quorate.cli.variables import known_variables, option_variables
 from quorate.clock import SystemClock
+from quorate.core.policy import Policy
 from tests.cli.test_config_cli import COMMAND, line_with, process
 from tests.client.parties import Installation
 from tests.host.processes import quorate, started
@@ -77,6 +78,30 @@ def test_check_looks_at_the_environment_where_there_is_no_file_too(role: str, tm
     assert human.returncode == 1
     assert human.stdout.startswith("environment: QUORATE_HOST_PORTT: ")
     assert "A first one: " in human.stderr
+
+
+def test_check_judges_what_the_variables_of_settings_say(tmp_path: Path) -> None:
+    state = {"QUORATE_STATE_DIR": str(tmp_path / "none")}
+    wrong = {
+        "QUORATE_HOST_PORT": "many",
+        "QUORATE_HOST_RENEWAL_INTERVAL": "1",
+        "QUORATE_HOST_ADDRESS": "127.0.0.1",
+        "QUORATE_PUBLISHER_PORT": "70000",
+    }
+    done = ran("host", "config", "check", "--json", **state, **wrong)
+    assert done.returncode == 1
+    assert set(problems(done)) == {"QUORATE_HOST_PORT", "QUORATE_HOST_RENEWAL_INTERVAL"}
+    done = ran("publisher", "config", "check", **state, **wrong)
+    assert done.returncode == 1
+    assert "environment: QUORATE_PUBLISHER_PORT: " in done.stdout
+    assert "QUORATE_HOST" not in done.stdout
+
+
+def test_check_bounds_an_interval_as_the_products_of_the_host_do(tmp_path: Path) -> None:
+    make_host(tmp_path / "host", World(policy=Policy(interval_min_s=60, interval_max_s=3600)), SystemClock())
+    words = ("host", "config", "check", "--state-dir", str(tmp_path / "host"), "--json")
+    assert ran(*words, QUORATE_HOST_RENEWAL_INTERVAL="60").returncode == 0
+    assert set(problems(ran(*words, QUORATE_HOST_RENEWAL_INTERVAL="61"))) == {"QUORATE_HOST_RENEWAL_INTERVAL"}
 
 
 def test_an_empty_variable_and_those_of_other_roles_are_no_mistake(tmp_path: Path) -> None:

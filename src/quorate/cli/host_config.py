@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from quorate.errors import QuorateError
 from quorate.files import read_bounded
 from quorate.host.administration import Administration
 from quorate.host.config import RULES
-from quorate.host.configuration import EXAMPLE_TITLE, FILE_SETTINGS, Configuration, check_config
+from quorate.host.configuration import EXAMPLE_TITLE, FILE_SETTINGS, Configuration, check_config, wrong_variables
 from quorate.host.layers import SET, Layers
 from quorate.host.process import running_host
 
@@ -45,23 +46,21 @@ def check(
 ) -> None:
     """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is.
 
-    Variables named QUORATE_... that nothing reads are told, too. Changes nothing. The publisher's bounds for the
-    intervals are those of the products this host serves.
+    So are variables: settings' with a value that cannot be one, and those named QUORATE_... that nothing reads.
+    Changes nothing. The publisher's bounds for the intervals are those of the products this host serves.
     """
     output, paths = Output(as_json), host_paths(folder)
-    own, variables = host_configuration(paths), unknown_variables(os.environ, context, "host")
-    path = file if file is not None else own.file
-    if path is None or (file is None and not own.is_named and not path.exists()):
-        say_no_file(output, path, "quorate host config example > host.toml", variables)
-        return
-    host = _host(folder)
-    products: tuple[ProductFile, ...] = () if host is None else products_of(host.keyring)
-    checked = check_config(read_bounded(path, CONFIG_BYTES_MAX), products, SystemClock().now_s())
-    notes: list[str] = []
-    if host is not None:
-        with host:
-            if own.file is not None and path.absolute() == own.file:
-                notes = list(_overruled(host, path, checked))
+    own, host = host_configuration(paths), _host(folder)
+    with host or nullcontext():
+        products: tuple[ProductFile, ...] = () if host is None else products_of(host.keyring)
+        variables = (*wrong_variables(os.environ, products), *unknown_variables(os.environ, context, "host"))
+        path = file if file is not None else own.file
+        if path is None or (file is None and not own.is_named and not path.exists()):
+            say_no_file(output, path, "quorate host config example > host.toml", variables)
+            return
+        checked = check_config(read_bounded(path, CONFIG_BYTES_MAX), products, SystemClock().now_s())
+        is_own = own.file is not None and path.absolute() == own.file
+        notes = list(_overruled(host, path, checked)) if host is not None and is_own else []
     say_checked(output, path, checked, notes, variables)
 
 

@@ -17,7 +17,7 @@ from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir
 from quorate.cli.publisher_common import PassphraseFile, ask_passphrase, home_of
 from quorate.cli.variables import unknown_variables
 from quorate.clock import SystemClock, SystemEntropy
-from quorate.core.configfile import Flaw, configuration_fault
+from quorate.core.configfile import Flaw, configuration_fault, wrong_variables
 from quorate.errors import FileAccessError, InvalidSettingError, QuorateError
 from quorate.publisher.activation_api import Desk, activation_application
 from quorate.publisher.configfile import CHECK, EXAMPLE_TITLE, FILE_SETTINGS, config_path, read_config
@@ -182,9 +182,10 @@ def check(
 ) -> None:
     """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is.
 
-    Variables named QUORATE_... that nothing reads are told, too.
+    So are variables: settings' with a value that cannot be one, and those named QUORATE_... that nothing reads.
     """
-    output, variables = Output(as_json), unknown_variables(os.environ, context, "publisher")
+    output = Output(as_json)
+    variables = (*wrong_variables(os.environ, FILE_SETTINGS), *unknown_variables(os.environ, context, "publisher"))
     path, is_named = config_path(file, home_of(folder), os.environ)
     if path is None or (not is_named and not path.exists()):
         say_no_file(output, path, "quorate publisher config example > publisher.toml", variables)

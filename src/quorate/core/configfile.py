@@ -31,6 +31,7 @@ __all__ = [
     "said_variables",
     "toml_value",
     "unknown_variable",
+    "wrong_variables",
 ]
 
 CONFIG_BYTES_MAX = 64 * 1024  # thirty settings and their comments are a tenth of it
@@ -177,6 +178,17 @@ def toml_value(value: str | int) -> str:
 def said_variables(environ: Mapping[str, str]) -> set[str]:
     """The variables of an environment that are named as ours; an empty one says nothing."""
     return {name for name, text in environ.items() if name.startswith(VARIABLE_PREFIX) and text}
+
+
+def wrong_variables(environ: Mapping[str, str], settings: Mapping[str, FileSetting]) -> Iterator[Flaw]:
+    """Every setting's variable whose value cannot be one."""
+    for each in settings.values():
+        text = environ.get(each.variable)
+        if text:
+            try:
+                each.parse(text)
+            except ValueError as fault:
+                yield Flaw(None, each.variable, str(fault), f"Allowed: {each.allowed}.")
 
 
 def unknown_variable(name: str, known: Collection[str], own: Collection[str], all_of_them: str) -> Flaw:

@@ -28,7 +28,16 @@ from quorate.host.config import RULES, Settings, parse_setting, settings_from, s
 from quorate.host.layers import Layers, Said
 from quorate.host.together import check_together
 
-__all__ = ["CHECK", "EXAMPLE_TITLE", "FILE_SETTINGS", "Configuration", "check_config", "config_path", "variable_of"]
+__all__ = [
+    "CHECK",
+    "EXAMPLE_TITLE",
+    "FILE_SETTINGS",
+    "Configuration",
+    "check_config",
+    "config_path",
+    "variable_of",
+    "wrong_variables",
+]
 
 CHECK = "quorate host config check"
 _ADMIN = ("admin-address", "admin-tls-cert", "admin-tls-key", "admin-port")  # what may be wrong with each other
@@ -92,6 +101,17 @@ def check_config(data: bytes, products: tuple[ProductFile, ...] = (), now_s: int
     checked = check_text(data, FILE_SETTINGS)
     checked = checked.with_flaws(_intervals(checked, products))
     return checked.with_flaws(_contradictions(checked, now_s))
+
+
+def wrong_variables(environ: Mapping[str, str], products: tuple[ProductFile, ...] = ()) -> Iterator[Flaw]:
+    """Every variable of a setting whose value cannot be one; `products` as of `check_config`."""
+    for name in RULES:
+        variable = variable_of(name)
+        if environ.get(variable):
+            try:
+                parse_setting(name, environ[variable], products)
+            except InvalidSettingError as fault:
+                yield Flaw(None, variable, str(fault.values["reason"]), fault.hint)
 
 
 class Configuration:
