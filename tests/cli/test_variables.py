@@ -95,6 +95,9 @@ def test_check_judges_what_the_variables_of_settings_say(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "environment: QUORATE_PUBLISHER_PORT: " in done.stdout
     assert "QUORATE_HOST" not in done.stdout
+    done = ran("client", "config", "check", "--json", **state, QUORATE_HTTPS="perhaps", QUORATE_PROXY="ftp://x")
+    assert done.returncode == 1
+    assert set(problems(done)) == {"QUORATE_HTTPS", "QUORATE_PROXY"}
 
 
 def test_check_bounds_an_interval_as_the_products_of_the_host_do(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from quorate.cli.variables import unknown_variables
 from quorate.client.config import Settings
 from quorate.client.configfile import EXAMPLE_TITLE, FILE_SETTINGS, read_config
 from quorate.client.transport import Transport, TransportSettings
-from quorate.core.configfile import Flaw
+from quorate.core.configfile import Flaw, wrong_variables
 from quorate.errors import FileAccessError
 
 __all__ = ["config_app", "strict_settings"]
@@ -51,10 +51,12 @@ def check(
 ) -> None:
     """Say everything that is wrong with a file: line, nearest name, what is allowed. Exit 1: something is.
 
-    Variables named QUORATE_... that nothing reads are told, too.
+    So are variables: settings' with a value that cannot be one, and those named QUORATE_... that nothing reads.
     """
-    output, variables = Output(as_json), unknown_variables(os.environ, context, "client")
-    own = Settings.from_environment(config=file, folder=folder)
+    output, wrong = Output(as_json), tuple(wrong_variables(os.environ, FILE_SETTINGS))
+    variables = (*wrong, *unknown_variables(os.environ, context, "client"))
+    usable = {name: text for name, text in os.environ.items() if name not in {each.name for each in wrong}}
+    own = Settings.from_environment(usable, config=file, folder=folder)
     if own.file is None:
         say_no_file(output, None, "quorate client config example > client.toml", variables)
         return
