@@ -52,7 +52,9 @@ def is_known(site: Site, name: str) -> bool:
 
 
 def lines(path: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    """Those that are written to their end: another thread writes them meanwhile."""
+    whole, _, _ = path.read_bytes().rpartition(b"\n") if path.exists() else (b"", b"", b"")
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def events_in(path: Path) -> list[object]:
