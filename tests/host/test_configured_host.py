@@ -97,8 +97,7 @@ def test_a_running_host_reads_its_file_again_at_sighup_and_survives_a_bad_one(tm
 
         file.write_text("renewal-interval = 8000\n")
         host.process.send_signal(signal.SIGHUP)
-        until(lambda: bool(readyz(host)["ok"]))
-        assert shown(state)["renewal-interval"][0] == 8000
+        until(lambda: bool(readyz(host)["ok"]) and shown(state)["renewal-interval"][0] == 8000)
         assert host.terminate() == 0
 
 
