@@ -25,7 +25,6 @@ from quorate.clock import SystemClock, SystemEntropy
 
 __all__ = ["command"]
 
-LOOK_S = 1.0  # Ctrl-C may reach another thread: this one finds out when it wakes
 ROWS_SHOWN = 12
 
 
@@ -161,7 +160,7 @@ def _stay(site: DemoSite, out: Output, stop: threading.Event, clock: SystemClock
         f"  curl -s {admin}/metrics"
     )
     try:
-        while not clock.wait(stop, LOOK_S):
+        while not clock.wait(stop, 3600):
             pass
     except KeyboardInterrupt:
         out.say("Stopping; the site is thrown away.")
