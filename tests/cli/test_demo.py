@@ -61,13 +61,18 @@ def test_a_taken_port_is_exchanged_for_a_free_one(tmp_path: Path) -> None:
 
 
 def test_the_host_stays_up_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    demo = subprocess.Popen(
-        [*DEMO, "--clients", "3", "--threshold-client", "2"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
-    )
+    # Who starts these tests in the background has Ctrl-C ignored, and whatever they start would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        demo = subprocess.Popen(
+            [*DEMO, "--clients", "3", "--threshold-client", "2"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert demo.stderr is not None
     ready = ""
     try:
