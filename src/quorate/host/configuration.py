@@ -105,13 +105,11 @@ def check_config(data: bytes, products: tuple[ProductFile, ...] = (), now_s: int
 
 def wrong_variables(environ: Mapping[str, str], products: tuple[ProductFile, ...] = ()) -> Iterator[Flaw]:
     """Every variable of a setting whose value cannot be one; `products` as of `check_config`."""
-    for name in RULES:
-        variable = variable_of(name)
-        if environ.get(variable):
-            try:
-                parse_setting(name, environ[variable], products)
-            except InvalidSettingError as fault:
-                yield Flaw(None, variable, str(fault.values["reason"]), fault.hint)
+    for name, text in _said_by(environ):
+        try:
+            parse_setting(name, text, products)
+        except InvalidSettingError as fault:
+            yield Flaw(None, variable_of(name), str(fault.values["reason"]), fault.hint)
 
 
 class Configuration:
@@ -212,20 +210,23 @@ class Configuration:
     def _variables(self, products: tuple[ProductFile, ...]) -> dict[str, Said]:
         """Raises InvalidSettingError."""
         found: dict[str, Said] = {}
-        for name in RULES:
+        for name, text in _said_by(self._environ):
             variable = variable_of(name)
-            text = self._environ.get(variable)
-            if text:
-                try:
-                    value = parse_setting(name, text, products)[1]
-                except InvalidSettingError as fault:
-                    reason, allowed = fault.values["reason"], fault.values["allowed"]
-                    raise InvalidSettingError(name=variable, reason=reason, allowed=allowed) from None
-                found[name] = Said(shown_value(value), variable)
+            try:
+                value = parse_setting(name, text, products)[1]
+            except InvalidSettingError as fault:
+                reason, allowed = fault.values["reason"], fault.values["allowed"]
+                raise InvalidSettingError(name=variable, reason=reason, allowed=allowed) from None
+            found[name] = Said(shown_value(value), variable)
         return found
 
     def _check_command(self) -> str:
         return f"{CHECK} {self.file}" if self.is_named else CHECK
+
+
+def _said_by(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Every setting that has a variable set, and what that says."""
+    return ((name, environ[variable_of(name)]) for name in RULES if environ.get(variable_of(name)))
 
 
 def _absolute(text: str | None) -> Path | None:

@@ -91,7 +91,8 @@ class Batch:
         self._requests = requests
         self._now_s = now_s
         self._questions: dict[tuple[int, int], _Question] = {}
-        self._counted: list[_Counted | None] = [self._in_bytes(arrived) for arrived in requests]
+        # Each request in the order of `requests`: to be counted, or refused already.
+        self._counted: list[_Counted | Decided] = [self._in_bytes(arrived) for arrived in requests]
         self._on_disk: dict[Key, Record] = {}
         self._records: dict[Key, Record] = {}
         self._counts: Mapping[CountKey, ActivationCount] = {}
@@ -103,9 +104,8 @@ class Batch:
     @property
     def keys(self) -> set[Key]:
         """The keys of all records that the batch may touch."""
-        keys = {each.key for each in self._counted if each is not None}
-        keys.update(each.previous for each in self._counted if each is not None and each.previous is not None)
-        return keys
+        counted = [each for each in self._counted if isinstance(each, _Counted)]
+        return {each.key for each in counted} | {each.previous for each in counted if each.previous is not None}
 
     @property
     def count_keys(self) -> set[CountKey]:
@@ -125,7 +125,7 @@ class Batch:
         """
         takers, seen = 0, set()
         for each in self._counted:
-            if each is not None:
+            if isinstance(each, _Counted):
                 on_disk = self._on_disk.get(each.key)
                 takers += (
                     each.previous is not None
@@ -143,8 +143,8 @@ class Batch:
         """
         self._counts = counts
         return [
-            self._refused(arrived) if counted is None else self._decide(counted)
-            for arrived, counted in zip(self._requests, self._counted, strict=True)
+            self._decide(each) if isinstance(each, _Counted) else self._refused(arrived, each)
+            for arrived, each in zip(self._requests, self._counted, strict=True)
         ]
 
     def written(self) -> list[Record]:
@@ -160,10 +160,10 @@ class Batch:
             if key in on_disk and (key not in records or records[key].machine_class != on_disk[key].machine_class)
         )
 
-    def _in_bytes(self, arrived: Arrived) -> _Counted | None:
+    def _in_bytes(self, arrived: Arrived) -> _Counted | Decided:
         asked = arrived.verdict
         if isinstance(asked, Decided):
-            return None
+            return asked
         name = id(asked.product), id(asked.edition)  # the batch keeps both alive; comparing them would cost more
         question = self._questions.get(name)
         if question is None:
@@ -179,9 +179,7 @@ class Batch:
             None if request.link is None else unb64url(request.link),
         )
 
-    def _refused(self, arrived: Arrived) -> Decided:
-        decided = arrived.verdict
-        assert isinstance(decided, Decided)  # noqa: S101  (our own mistake only)
+    def _refused(self, arrived: Arrived, decided: Decided) -> Decided:
         self.events.append(handled_event(arrived, decided, arrived.group, self._now_s))
         return decided
 
