@@ -101,10 +101,14 @@ def test_plain_http_to_the_tls_port_gets_no_answer_and_harms_nobody(host: Hosted
     ):
         with socket.create_connection(("127.0.0.1", host.admin_port), BOUND_S) as plain:
             plain.settimeout(BOUND_S)
+            answer = b""
             with contextlib.suppress(ConnectionError):
                 plain.sendall(sent)
+            with contextlib.suppress(OSError):  # "not connected", where the host was faster
                 plain.shutdown(socket.SHUT_WR)
-                assert not plain.recv(1000).startswith(b"HTTP")
+            with contextlib.suppress(ConnectionError):
+                answer = plain.recv(1000)
+            assert not answer.startswith(b"HTTP")
     assert get(host, pair.cert).status == 200
 
 
