@@ -10,6 +10,12 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
+# Habits of whoever types this must not change a result. Tests take out the rest (tests/support/surroundings.py); these
+# act before they could.
+HABITS := $(sort $(filter PYTHON% PYTEST_% QUORATE_% MYPY% RUFF_% HYPOTHESIS_% LC_% LANG LANGUAGE \
+	COLUMNS LINES NO_COLOR FORCE_COLOR CDPATH BASH_ENV ENV,$(filter-out PYTHON,$(.VARIABLES))))
+PLAINLY := env $(HABITS:%=-u %) LC_ALL=C.UTF-8
+
 .PHONY: help demo test lint format docs bench bench-simulator swarm venv clean
 
 help:
@@ -32,12 +38,12 @@ demo: $(READY)
 # Files are spread over two processes; a file stays in one, so fixtures of a file are made once.
 test: lint
 	@scripts/bootstrap tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(PLAINLY) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(PLAINLY) $(BIN)/ruff check .
+	$(PLAINLY) $(BIN)/ruff format --check .
+	$(PLAINLY) $(BIN)/mypy
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -3,7 +3,6 @@ versions, once for each extra."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 import quorate
 from tests.support.source import ROOT, SRC
+from tests.support.surroundings import outer
 from tests.test_architecture import CLIENT_DEPENDENCIES
 
 CLIENT_IMPORTS = {"cryptography", "dns", "joserfc", "msgspec", "urllib3"}
@@ -40,8 +40,7 @@ def uv() -> str:
 
 def run(*command: str | Path, **variables: str) -> str:
     """What the command prints; it must work."""
-    environment = {name: text for name, text in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}
-    environment |= {"UV_PYTHON_DOWNLOADS": "never", **variables}
+    environment = {**outer(), "UV_PYTHON_DOWNLOADS": "never", **variables}
     done = subprocess.run(
         [str(word) for word in command],
         capture_output=True,

@@ -45,7 +45,7 @@ __all__ = [
     "scripted",
 ]
 
-BOUND_S = 20.0
+BOUND_S = 60.0
 HERE = Machine(name="pc-0001.contoso.example", identity="a" * 32, is_virtual=False)
 NOWHERE = Network(lambda: dns.resolver.Resolver(configure=False), own_name=lambda: "pc-0001")
 """A machine without a DNS domain: nothing is asked, and no packet leaves it."""

@@ -14,9 +14,10 @@ from quorate.client.discovery.mdns import browse
 from quorate.clock import SystemClock
 from quorate.core.documents import ProductFile
 from quorate.host.publication import mdns
-from tests.dns.hosts import TickingClock, until
+from tests.dns.hosts import TickingClock
 from tests.support.documents import World
 from tests.support.hosting import make_host, running
+from tests.support.waiting import until
 
 LOOPBACK = ["127.0.0.1"]
 LABEL = "_hostside._tcp"  # of this test alone: others may announce at the same time

@@ -39,7 +39,9 @@ from tests.host.processes import quorate, started
 from tests.support.clocks import ManualClock
 from tests.support.documents import World, cmid_of
 from tests.support.hosting import BOUND_S, hosting, make_host, running
+from tests.support.needs import lacking
 from tests.support.site import site
+from tests.support.waiting import PATIENCE_S
 
 __all__ = ["made"]  # a fixture
 
@@ -269,13 +271,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 128 kilobytes: less than an empty database."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], capture_output=True, check=False)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk], capture_output=True, timeout=PATIENCE_S, check=False
+    )
     if made.returncode:
-        pytest.skip("a small disk can only be mounted by root")
+        lacking("a small disk can only be mounted by root, in a container with CAP_SYS_ADMIN: sudo make test")
     try:
         yield disk
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", disk], timeout=PATIENCE_S, check=True)
 
 
 def test_a_full_disk_is_told_and_nothing_is_left_on_it(small_disk: Path, made: Path) -> None:

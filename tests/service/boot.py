@@ -19,6 +19,7 @@ from tests.firewall.room import need_programs, world_of_one
 from tests.support.hosting import make_host
 from tests.support.source import ROOT, SRC
 from tests.support.tlspair import make_pair
+from tests.support.waiting import PATIENCE_S
 
 __all__ = ["MASKED", "booted", "installation"]
 
@@ -73,6 +74,7 @@ def booted(folder: Path) -> dict[str, Any]:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environ,
+            timeout=BOOT_S + PATIENCE_S,
             check=False,
         )
     findings = out / "findings.json"

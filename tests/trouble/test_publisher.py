@@ -15,6 +15,7 @@ import pytest
 from tests.cli.test_host_cli import Done, quorate
 from tests.publisher.test_activation_api import serving
 from tests.publisher.world import PASSPHRASE, AskingHost, new_publisher, write_source
+from tests.support.child import Child
 from tests.support.clocks import ManualClock
 from tests.trouble.disks import Disk, disk
 
@@ -178,12 +179,11 @@ def test_kill_9_while_keys_are_issued_loses_none_that_was_told(tmp_path: Path, a
         patch.setenv("QUORATE_PASSPHRASE", PASSPHRASE)
         vault.made()
         command = [sys.executable, "-c", _ISSUES, str(vault.state), PASSPHRASE]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            told = [process.stdout.readline().strip() for _ in range(after)]
-            process.send_signal(signal.SIGKILL)
-            told += [line.strip() for line in process.stdout if line.endswith("\n")]
-            assert process.wait(BOUND_S) == -signal.SIGKILL
+        with Child(command) as process:
+            for _ in range(after):
+                process.line("the number of a key")
+            assert process.kill() == -signal.SIGKILL
+            told = [line.strip() for line in process.out.splitlines(keepends=True) if line.endswith("\n")]
         kept = {each["key_id"] for each in vault.well("list", "host-keys")}
         assert set(told) <= kept
         vault.well("confirm", vault.request(vault.key()), "-o", tmp_path / "host.cert")
