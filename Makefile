@@ -9,6 +9,7 @@ PYTHON ?=
 ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
+UV = $(or $(wildcard .tools/bin/uv),uv)
 
 # Habits of whoever types this must not change a result. Tests take out the rest (tests/support/surroundings.py); these
 # act before they could.
@@ -16,7 +17,7 @@ HABITS := $(sort $(filter PYTHON% PYTEST_% QUORATE_% MYPY% RUFF_% HYPOTHESIS_% L
 	COLUMNS LINES NO_COLOR FORCE_COLOR CDPATH BASH_ENV ENV,$(filter-out PYTHON,$(.VARIABLES))))
 PLAINLY := env $(HABITS:%=-u %) LC_ALL=C.UTF-8
 
-.PHONY: help demo test lint format docs bench bench-simulator swarm venv clean
+.PHONY: help demo test lint format docs wheel bench bench-simulator swarm venv clean
 
 help:
 	@echo 'make demo    a publisher, a KMS host and a fleet that activates, until Ctrl-C (ARGS="--clients 40")'
@@ -26,6 +27,7 @@ help:
 	@echo 'make venv    .venv alone, .venv/bin/quorate included'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make format  let ruff rewrite what it can'
+	@echo 'make wheel   what to install elsewhere, in dist/'
 	@echo 'make docs    write the generated pages of docs/reference again'
 	@echo 'make bench   the benchmark table (ARGS=--json for scripts)'
 	@echo 'make bench-simulator   what a simulated year costs (ARGS=--quick)'
@@ -51,6 +53,10 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m scripts.docs
+
+wheel: $(READY)
+	@UV_PYTHON_DOWNLOADS=never $(UV) build --quiet --wheel --python $(BIN)/python --out-dir dist
+	@ls -t dist/quorate_activation-*.whl | head -n 1
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from quorate.errors.installing import DISTRIBUTION
 from tests.support.source import ROOT, Import, Module, modules
 
 FLOORS = {
@@ -231,7 +232,7 @@ def declared() -> dict[str, set[str]]:
     """Distribution names by extra; the client's own under the empty name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = {"": project["dependencies"], **project["optional-dependencies"]}
-    return {extra: {_distribution(line) for line in lines} - {"quorate"} for extra, lines in lists.items()}
+    return {extra: {_distribution(line) for line in lines} - {DISTRIBUTION} for extra, lines in lists.items()}
 
 
 def _distribution(requirement: str) -> str:

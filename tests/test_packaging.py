@@ -3,6 +3,8 @@ versions, once for each extra."""
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,9 +15,11 @@ from pathlib import Path
 import pytest
 
 import quorate
+from quorate.errors.installing import DISTRIBUTION, pip_install
 from tests.support.source import ROOT, SRC
 from tests.support.surroundings import outer
 from tests.test_architecture import CLIENT_DEPENDENCIES
+from tests.test_tidy import text_files
 
 CLIENT_IMPORTS = {"cryptography", "dns", "joserfc", "msgspec", "urllib3"}
 CARRIED = {"cffi", "_cffi_backend", "_openssl", "pycparser", "typing_extensions"}  # what those five need themselves
@@ -64,7 +68,7 @@ def built(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(built: Path) -> Path:
-    return next(built.glob("quorate-*.whl"))
+    return next(built.glob("quorate_activation-*.whl"))
 
 
 def install(uv: str, wheel: Path, folder: Path, extra: str | None) -> Path:
@@ -82,7 +86,7 @@ def install(uv: str, wheel: Path, folder: Path, extra: str | None) -> Path:
 
 @pytest.fixture(scope="module")
 def bare(uv: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with nothing but `pip install quorate`."""
+    """The Python of an environment with nothing but `pip install` of the wheel."""
     return install(uv, wheel, tmp_path_factory.mktemp("bare"), None)
 
 
@@ -96,15 +100,15 @@ def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
     assert files_of_the_package() <= names
     assert "quorate/py.typed" in names
     assert any(name.startswith("quorate/host/store/migrations/versions/v0001") for name in names)
-    version = f"quorate-{quorate.__version__}"
+    version = f"quorate_activation-{quorate.__version__}"
     assert {name.split("/")[0] for name in names} == {"quorate", f"{version}.dist-info", f"{version}.data"}
     pages = {path.relative_to(ROOT / "docs/man").as_posix() for path in (ROOT / "docs/man").rglob("*.[15]")}
     assert {f"{version}.data/data/share/man/{page}" for page in pages} == {name for name in names if ".data/" in name}
-    assert f"quorate-{quorate.__version__}.dist-info/licenses/LICENSE" in names
+    assert f"{version}.dist-info/licenses/LICENSE" in names
 
 
 def test_the_sdist_can_be_built_from_and_tested(built: Path) -> None:
-    with tarfile.open(next(built.glob("quorate-*.tar.gz"))) as archive:
+    with tarfile.open(next(built.glob("quorate_activation-*.tar.gz"))) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
     wanted = {
         "pyproject.toml",
@@ -128,8 +132,8 @@ def test_import_quorate_pulls_in_the_clients_libraries_and_no_others(bare: Path)
 def test_a_bare_installation_is_the_client_and_its_five_libraries(uv: str, bare: Path) -> None:
     installed = {line.split("==")[0] for line in run(uv, "pip", "freeze", "--quiet", "--python", bare).splitlines()}
     installed = {line.split(" @ ")[0] for line in installed}
-    assert CLIENT_DEPENDENCIES | {"quorate"} <= installed
-    assert installed - CLIENT_DEPENDENCIES - {"quorate"} <= {"cffi", "pycparser", "typing-extensions"}
+    assert CLIENT_DEPENDENCIES | {DISTRIBUTION} <= installed
+    assert installed - CLIENT_DEPENDENCIES - {DISTRIBUTION} <= {"cffi", "pycparser", "typing-extensions"}
 
 
 def test_the_sdk_works_in_a_bare_installation(bare: Path) -> None:
@@ -143,7 +147,7 @@ def test_the_command_without_its_extra_says_what_to_install(bare: Path) -> None:
         [bare.parent / "quorate", "client", "status"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     assert done.returncode == 1
-    assert done.stderr == "error: typer is not installed\nhint: pip install 'quorate[cli]'\n"
+    assert done.stderr == f"error: typer is not installed\nhint: {pip_install('cli')}\n"
 
 
 @pytest.mark.parametrize(
@@ -166,4 +170,65 @@ def test_each_extra_brings_what_its_commands_need(
             [command, group, "--help"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )
         assert done.returncode == 1
-        assert f"hint: pip install 'quorate[{missing}]'" in done.stderr
+        assert f"hint: pip install 'quorate-activation[{missing}]'" in done.stderr
+
+
+# --- its name --------------------------------------------------------------------------------------------------------
+
+
+def test_the_distribution_is_not_called_by_the_strangers_name(wheel: Path) -> None:
+    metadata = zipfile.ZipFile(wheel).read(f"quorate_activation-{quorate.__version__}.dist-info/METADATA").decode()
+    assert f"\nName: {DISTRIBUTION}\n" in metadata
+    for minor in range(11, 15):
+        assert f"\nClassifier: Programming Language :: Python :: 3.{minor}\n" in metadata
+    assert "\nRequires-Dist: quorate" not in metadata, "the build replaces its own extras by what they bring"
+
+
+def test_nobody_is_told_to_install_the_strangers_program() -> None:
+    stranger = re.compile(r"\b(?:pip|pipx|uv|uvx)\b (?:[-\w]+ )*['\"]?quorate(?:\[|['\"`\s]|$)", re.MULTILINE)
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in text_files()
+        for match in stranger.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
+
+
+def test_every_wheel_that_a_page_names_is_the_one_that_make_wheel_builds(wheel: Path) -> None:
+    named = {
+        name
+        for path in text_files()
+        if path.suffix == ".md"
+        for name in re.findall(r"quorate_activation-[\w.]+-py3-none-any\.whl", path.read_text(encoding="utf-8"))
+    }
+    assert named == {wheel.name}
+
+
+def test_make_wheel_puts_the_wheel_into_dist() -> None:
+    shown = run("make", "--dry-run", "wheel")
+    assert "build --quiet --wheel" in shown
+    assert "--out-dir dist" in shown
+
+
+def test_the_line_of_the_service_page_installs_the_host(wheel: Path, tmp_path: Path) -> None:
+    page = (ROOT / "docs/how-to/run-as-a-service.md").read_text(encoding="utf-8")
+    first, *rest = re.findall(r"^```\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)[0].splitlines()
+    assert first == "make wheel"
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "bin").mkdir()
+    shutil.copy(wheel, tmp_path / "dist")
+    script = "\n".join(rest).replace("sudo ", "").replace("/opt/", f"{tmp_path}/").replace("/usr/local/bin", "bin")
+    script = script.replace("python3 ", f"{sys.executable} ")
+    run("bash", "-euc", f"cd {tmp_path}\n{script}")
+    assert run(tmp_path / "bin/quorate", "--version").strip() == quorate.__version__
+    assert "quorate host" in run(tmp_path / "bin/quorate", "host", "--help")
+
+
+def test_the_line_of_the_readme_shows_the_demo_from_the_wheel(uv: str, wheel: Path, tmp_path: Path) -> None:
+    [line] = re.findall(r"^\$ (uvx .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (tmp_path / "dist").mkdir()
+    shutil.copy(wheel, tmp_path / "dist")
+    command = line.replace("uvx", f"{uv} tool run --python {sys.executable}")
+    options = "--port 0 --admin-port 0 --clients 2 --threshold-client 1 --retry-seconds 0 --exit --json"
+    said = run("bash", "-euc", f"cd {tmp_path}; {command} {options}", TMPDIR=str(tmp_path))
+    assert json.loads(said)["leases_verified"] == 2

@@ -58,7 +58,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def needs_gssapi() -> None:
     """Go on when the extra `[ad]` is installed; in CI it must be."""
     if gss.gssapi is None:
-        reason = "pip install 'quorate[ad]'; before: apt-get install gcc libkrb5-dev"
+        reason = "pip install 'quorate-activation[ad]'; before: apt-get install gcc libkrb5-dev"
         lacking(reason)
 
 

@@ -65,5 +65,5 @@ def test_a_missing_package_is_an_event_and_the_host_serves(tmp_path: Path, monke
         until(lambda: bool(host.administration.events(event_id=12293)), "event 12293")
         (event,) = host.administration.events(event_id=12293)
         assert (event["domain"], event["code"]) == ("local", "MDNS_NOT_ANNOUNCED")
-        assert "quorate[mdns]" in event["message"]
+        assert "quorate-activation[mdns]" in event["message"]
         assert host.activate(1).count == 1

@@ -32,6 +32,7 @@ from quorate.errors import (
     StateMissingError,
     WrongRoleError,
 )
+from quorate.errors.installing import pip_install
 from quorate.files import read_secret
 
 __all__ = ["run"]
@@ -90,7 +91,7 @@ def _do(asked: Asked, role: Role, call: Call, here: Here) -> tuple[list[str], li
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("quorate"):
             raise
-        sys.stderr.write(f"error: {missing.name} is not installed\nhint: pip install 'quorate[host]'\n")
+        sys.stderr.write(f"error: {missing.name} is not installed\nhint: {pip_install('host')}\n")
         sys.exit(1)
     with module.StateFolderDesk(here.host_folder) as desk:
         done = do_on_host(asked, desk)
