@@ -16,7 +16,7 @@ import pytest
 
 import quorate
 from quorate.errors.installing import DISTRIBUTION, pip_install
-from tests.support.source import ROOT, SRC
+from tests.support.source import ROOT, SRC, python_files
 from tests.support.surroundings import outer
 from tests.test_architecture import CLIENT_DEPENDENCIES
 from tests.test_tidy import text_files
@@ -107,20 +107,55 @@ def test_the_wheel_has_every_file_of_the_package(wheel: Path) -> None:
     assert f"{version}.dist-info/licenses/LICENSE" in names
 
 
-def test_the_sdist_can_be_built_from_and_tested(built: Path) -> None:
-    with tarfile.open(next(built.glob("quorate_activation-*.tar.gz"))) as archive:
-        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    wanted = {
-        "pyproject.toml",
-        "uv.lock",
-        "README.md",
-        "LICENSE",
-        "CHANGELOG.md",
-        "Makefile",
-        "tests/test_packaging.py",
-    }
-    assert wanted <= names
-    assert not [name for name in names if name.startswith((".venv", ".tools", ".git/"))]
+KEYS = (
+    "vault/publisher.key",
+    "host/host.key",
+    "pc1/acme-cad/client.json",
+    "tests/mine.key",
+    "contoso.req",
+    "notes/plan.txt",
+)
+"""What may lie about in a checkout where somebody has typed the pages' commands."""
+LISTED = {".ci", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md"}
+LISTED |= {"benchmarks", "docs", "examples", "scripts", "spec", "src", "tests", "pyproject.toml", "uv.lock"}
+NOT_COPIED = (".venv", ".tools", ".git", "dist", "build", "node_modules", "__pycache__", ".*_cache", ".hypothesis")
+
+
+@pytest.fixture(scope="module")
+def unpacked(uv: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist of a checkout without .git in which keys lie about, unpacked."""
+    top = tmp_path_factory.mktemp("archive")
+    checkout = top / "checkout"
+    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    for each in KEYS:
+        (checkout / each).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / each).write_text("a secret")
+    run(uv, "build", "--quiet", "--sdist", "--python", sys.executable, "--out-dir", top, checkout)
+    with tarfile.open(next(top.glob("quorate_activation-*.tar.gz"))) as archive:
+        archive.extractall(top / "out", filter="data")
+    return next((top / "out").iterdir())
+
+
+def test_the_sdist_has_the_whole_project(unpacked: Path) -> None:
+    ours = {path.relative_to(ROOT) for path in (*python_files(), *text_files())}
+    missing = {str(each) for each in ours if each.parts[0] in LISTED and not (unpacked / each).is_file()}
+    assert not missing
+    assert (unpacked / "scripts/bootstrap").stat().st_mode & 0o111
+
+
+def test_the_sdist_has_nothing_that_lies_about(unpacked: Path) -> None:
+    assert {path.name for path in unpacked.iterdir()} - {"PKG-INFO", "deploy"} == LISTED
+    assert not [each for each in KEYS if (unpacked / each).exists()]
+
+
+def test_what_is_unpacked_without_git_is_linted_and_tested_as_a_clone_is(unpacked: Path) -> None:
+    tools = unpacked / ".tools"
+    tools.mkdir()
+    (tools / "not_ours.py").write_text("import os, sys\nx = 1;\n")
+    bin_ = Path(sys.executable).parent
+    run("bash", "-euc", f"cd {unpacked}; {bin_}/ruff check --no-cache .; {bin_}/ruff format --no-cache --check .")
+    tests = "tests/test_tidy.py tests/test_architecture.py tests/test_waits.py"
+    run("bash", "-euc", f"cd {unpacked}; {sys.executable} -m pytest -q -p no:cacheprovider {tests}")
 
 
 def test_import_quorate_pulls_in_the_clients_libraries_and_no_others(bare: Path) -> None:
