@@ -34,16 +34,17 @@ def outer() -> dict[str, str]:
 
 def as_at_log_in(known_outer: Mapping[str, str] | None = None) -> dict[str, str]:
     """Give this process the surroundings of tests; the environment it had. `known_outer`: it was cleaned before."""
+    kept = plain(os.environ)
     if known_outer is not None:
         _outer.update(known_outer)
+        kept["HOME"] = os.environ["HOME"]  # of the process that started this one
     else:
         _outer.update(os.environ)
-        home = tempfile.mkdtemp(prefix="quorate-home-")
-        atexit.register(shutil.rmtree, home, ignore_errors=True)
-        kept = plain(os.environ)
-        os.environ.clear()
-        os.environ.update(kept, HOME=home)
-        os.umask(0o022)
+        kept["HOME"] = tempfile.mkdtemp(prefix="quorate-home-")
+        atexit.register(shutil.rmtree, kept["HOME"], ignore_errors=True)
+    os.environ.clear()
+    os.environ.update(kept)
+    os.umask(0o022)
     _hear_signals()
     return _outer
 
