@@ -39,7 +39,7 @@ demo: $(READY)
 
 # Files are spread over two processes; a file stays in one, so fixtures of a file are made once.
 test: lint
-	@scripts/bootstrap tests
+	@$(PLAINLY) scripts/bootstrap tests
 	$(PLAINLY) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY)
@@ -71,7 +71,7 @@ venv: $(READY)
 
 # The stamp makes a second `make` cost nothing; a changed lock file sets up again.
 $(READY): pyproject.toml uv.lock scripts/bootstrap
-	@PYTHON='$(PYTHON)' scripts/bootstrap venv
+	@$(PLAINLY) PYTHON='$(PYTHON)' scripts/bootstrap venv
 	@touch $@
 
 clean:

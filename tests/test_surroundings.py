@@ -113,8 +113,24 @@ def test_make_takes_what_changes_python_ruff_or_mypy_out_of_the_environment(targ
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert done.returncode == 0, done.stderr
-    started = [line for line in done.stdout.splitlines() if ".venv/bin/" in line and "bootstrap" not in line]
-    assert started
+    started = [line for line in done.stdout.splitlines() if ".venv/bin/" in line or "scripts/" in line]
+    assert len(started) >= 4
     for line in started:
         for name in ("PYTHONUNBUFFERED", "PYTHONPATH", "PYTHONWARNINGS", "MYPYPATH", "RUFF_LINE_LENGTH", "LC_ALL"):
             assert f"-u {name} " in line, line
+
+
+@pytest.mark.parametrize(("script", "last"), [(".ci/run", "exec make test"), ("scripts/bootstrap", 'main "$@"')])
+def test_a_script_finds_its_checkout_whatever_cdpath_says(script: str, last: str, tmp_path: Path) -> None:
+    text = (ROOT / script).read_text(encoding="utf-8")
+    assert text.rstrip().endswith(last)
+    checkout = tmp_path / "checkout"
+    for folder in (checkout, tmp_path / "elsewhere"):
+        (folder / script).parent.mkdir(parents=True)
+    (checkout / script).write_text(text.replace(last, "pwd"))
+    environ = {**os.environ, "CDPATH": str(tmp_path / "elsewhere")}
+    command = ["bash", script]
+    done = subprocess.run(
+        command, cwd=checkout, env=environ, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"{checkout}\n", "")
