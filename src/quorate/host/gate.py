@@ -86,12 +86,12 @@ class Gate:
         if not given:
             raise UnauthorizedError
         fault: QuorateError = UnauthorizedError()
+        reason: str | None
         try:
             check_token(given)
+            name, scope, reason = self._judge(given, address, user)
         except TokenDamagedError as damaged:
             name, scope, reason, fault = "unknown", Scope.READ, damaged.message, damaged
-        else:
-            name, scope, reason = self._judge(given, address, user)
         if reason is None:
             self._lockout.succeeded(address)
             return Caller(name, scope, address)
