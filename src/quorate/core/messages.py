@@ -236,7 +236,7 @@ def _check_names_once(data: bytes, decoded: Any) -> None:
     reading it a second time costs: the messages of our own clients and hosts are.
     """
     if _encoder.encode(decoded) != data:
-        json.loads(data, object_pairs_hook=_once)
+        json.loads(data.decode("utf-8"), object_pairs_hook=_once)  # of bytes it would take a surrogate's three
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
