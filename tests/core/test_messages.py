@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from quorate.core.ids import text_flaw
 from quorate.core.messages import (
     BODY_BYTES_MAX,
     ActivationRequest,
@@ -52,7 +53,8 @@ def test_a_request_is_read_as_it_was_written() -> None:
     assert len(BODY) < BODY_BYTES_MAX / 8
 
 
-machine_names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf"]), min_size=1, max_size=253)
+_shown = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf"])
+machine_names = st.text(_shown, min_size=1, max_size=253).filter(lambda name: text_flaw(name) is None)
 
 
 @given(
