@@ -19,7 +19,7 @@ from quorate.cli.host_enrolment import app as enrolment_app
 from quorate.cli.host_events import events_app
 from quorate.cli.host_firewall import firewall_command
 from quorate.cli.host_forecast import forecast_command
-from quorate.cli.host_papers import activate, request, update
+from quorate.cli.host_papers import activate, install_key, request, update
 from quorate.cli.host_run import run
 from quorate.cli.host_token import token_app
 from quorate.cli.hostopen import host_paths, open_host, open_publication, stronger_note
@@ -117,22 +117,7 @@ def add_product(
         output.say(f"note: this host's certificate does not cover group {added.group}; it needs a host key that does.")
 
 
-@app.command("install-key", epilog="Example: quorate host install-key QHXXX-XXXXX-XXXXX-XXXXX-XXXXX")
-def install_key(
-    key: Annotated[
-        str, typer.Argument(help="The host key from the publisher.", metavar="XXXXX-XXXXX-XXXXX-XXXXX-XXXXX")
-    ],
-    folder: StateDir = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Install the host key. A former one is replaced."""
-    output = Output(as_json)
-    with open_host(folder) as host:
-        installed = host.install_key(key)
-    output.facts({"product_key_last_five": installed.last_five}, {"product_key_last_five": "Host key ending in"})
-    output.say("Next: quorate host request -o FILE.req")
-
-
+app.command("install-key", epilog="Example: quorate host install-key --key-file contoso.key")(install_key)
 app.command(epilog="Example: quorate host request -o contoso.req")(request)
 app.command(epilog="Example: quorate host activate --publisher-url https://acme.example")(activate)
 app.command(epilog="Example: quorate host update publisher.trust publisher.revocations")(update)

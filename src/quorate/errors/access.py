@@ -37,12 +37,12 @@ class ScopeMissingError(RefusedError):
 
 
 class LockedOutError(RefusedError):
-    """Too many wrong tokens from one address. A right one from there has to wait as well; others do not."""
+    """Too many wrong tokens from one address. A right one from there is good all the same."""
 
     code = "LOCKED_OUT"
     http_status = 429
     template = "too many wrong tokens came from {source}; retry in {retry_after_s} s"
-    hint_template = "Wait, then use the right token. On the host itself administration is never locked."
+    hint_template = "Use the right token, which is taken at once. On the host itself administration is never locked."
 
 
 class TokenExistsError(QuorateError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
@@ -201,13 +202,13 @@ class RequestReader:
 
     def note_host(self, value: bytes) -> None:
         """`host`: exactly one, of any name (RFC 9112, section 3.2)."""
-        if self._has_host or not _HOST.fullmatch(value):
+        if self._has_host or not _is_host(value):
             raise self._enough(MalformedRequestError(reason="its Host header is doubled, or names no host"))
         self._has_host = True
 
     def note_type(self, value: bytes) -> None:
         """`content-type`: JSON where it is said at all. A page may send forms and plain text to whom it likes."""
-        if self._has_type or value.partition(b";")[0].rstrip(b" \t") != _JSON:
+        if self._has_type or (value != _JSON and value.partition(b";")[0].rstrip(b" \t") != _JSON):
             raise self._enough(MalformedRequestError(reason="its content-type is not application/json"))
         self._has_type = True
 
@@ -264,6 +265,11 @@ _NOTED: Final[dict[bytes, Callable[[RequestReader, bytes], None]]] = {
     b"content-type": RequestReader.note_type,
     b"origin": RequestReader.note_origin,
 }
+
+
+@lru_cache(maxsize=64)  # nearly all call it the same
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 def _head_too_large() -> HeadTooLargeError:
