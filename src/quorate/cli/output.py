@@ -85,7 +85,7 @@ class Output:
     def facts(self, facts: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
         """One object: as JSON, or as `label: value` lines (`labels` chooses and names what people see)."""
         if self.as_json:
-            print(json.dumps(facts, ensure_ascii=False))
+            print(json.dumps(facts, ensure_ascii=False), flush=True)
             return
         shown = labels if labels is not None else {name: name.replace("_", " ") for name in facts}
         width = max((len(label) for label in shown.values()), default=0)
@@ -97,7 +97,7 @@ class Output:
         """A list: one JSON object per line, or a table with the given columns."""
         if self.as_json:
             for row in rows:
-                print(json.dumps(row, ensure_ascii=False))
+                print(json.dumps(row, ensure_ascii=False), flush=True)
             return
         table = Table(box=None, pad_edge=False, header_style="bold")
         for title in columns.values():
