@@ -291,3 +291,46 @@ def test_every_route_of_the_api_is_described_with_its_method(there: Afar) -> Non
         for operation in operations.values():
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 assert content["schema"]["$ref"].rpartition("/")[2] in shapes
+
+
+FILES = ["admin-tls-cert", "admin-tls-key", "dns-tsig-key", "dns-keytab", "publisher-ca-file", "export-file"]
+HERE = [
+    "127.0.0.1:1690",
+    "localhost",
+    "[::1]",
+    "169.254.169.254",
+    "[fe80::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "a.localhost.",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_token_names_no_file_of_the_hosts_machine(there: Afar, tmp_path: Path, name: str) -> None:
+    token = there.token("alice", Scope.OPERATE)
+    for path in (tmp_path / "missing", Path("/etc/shadow"), tmp_path / ".bashrc"):
+        reply = there.ask("PATCH", "/api/v1/settings", {name: str(path)}, token=token)
+        assert (reply.status, reply.problem.code) == (403, "SET_ON_MACHINE_ONLY")
+        assert str(path) not in reply.body.decode(), "whether it is there is not told either"
+        assert not (tmp_path / ".bashrc").exists()
+    assert there.hosted.administration.shown_settings()[name] == ""
+    assert there.ask("PATCH", "/api/v1/settings", {name: None}, token=token).status == 200
+    assert "SET_ON_MACHINE_ONLY" in [row["code"] for row in there.audit()]
+
+
+@pytest.mark.parametrize("where", HERE)
+def test_a_token_sends_nothing_to_the_hosts_own_programs(there: Afar, where: str) -> None:
+    token = there.token("alice", Scope.OPERATE)
+    asked = [
+        ("PATCH", "settings", {"publisher-url": f"https://{where}/"}),
+        ("PATCH", "settings", {"publisher-url": f"http://{where}/", "publisher-insecure-http": "on"}),
+        ("POST", "activate", {"publisher_url": f"http://{where}/"}),
+        ("PATCH", "settings", {"export-syslog": f"tcp://{where.partition(':1690')[0]}:6379"}),
+    ]
+    for method, place, body in asked:
+        reply = there.ask(method, f"/api/v1/{place}", body, token=token)
+        assert (reply.status, reply.problem.code) == (403, "SET_ON_MACHINE_ONLY"), body
+    elsewhere = {"publisher-url": "https://activation.acme.example", "export-syslog": "udp://log.contoso.example"}
+    assert there.ask("PATCH", "/api/v1/settings", elsewhere, token=token).status == 200
+    assert there.ask("PATCH", "/api/v1/settings", {"export-syslog": "local"}, token=token).status == 200

@@ -244,7 +244,7 @@ def killed(when: str, *words: str) -> None:
     assert ended.returncode == -9, ended.stderr
 
 
-@pytest.mark.parametrize("when", ["open,archive", "os.link,archive"])
+@pytest.mark.parametrize("when", ["open,unfinished/host.db", "os.link,unfinished"])
 def test_a_killed_backup_leaves_nothing_under_its_name_and_the_next_one_clears_up(
     made: Path, tmp_path: Path, when: str
 ) -> None:

@@ -14,10 +14,11 @@ from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.qr import QrFileOption, QrFlag, show_qr
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HostCertificate
+from quorate.core.filekinds import FileKind, given_as
 from quorate.core.revocation import REVOCATIONS
 from quorate.core.trust import utc_text
 from quorate.errors import MalformedError, OutputExistsError
-from quorate.files import read_bounded, write_new
+from quorate.files import read_given, write_new
 from quorate.host.administration import Administration
 from quorate.host.publisher_link import PublisherAddress
 
@@ -145,9 +146,10 @@ def activate(
     output = Output(as_json)
     if confirmation is not None and publisher_url is not None:
         raise typer.BadParameter("give --confirmation or --publisher-url, not both")
+    answer = None if confirmation is None else dearmored(text_of(_given(confirmation)), HOST_CERTIFICATE)
     with open_host(folder) as host:
-        if confirmation is not None:
-            certificate = host.activate(dearmored(text_of(_given(confirmation)), HOST_CERTIFICATE))
+        if answer is not None:
+            certificate = host.activate(answer)
         else:
             address = _address(host, publisher_url, ca_file, insecure_http)
             certificate = host.activate_online(address)
@@ -168,7 +170,7 @@ def update(
 ) -> None:
     """Take what is new from the publisher: from files, in any order, or online where publisher-url is set."""
     output = Output(as_json)
-    texts = [(str(path), text_of(read_bounded(path, _UPDATE_BYTES_MAX))) for path in files or ()]
+    texts = [(str(path), text_of(_news(path))) for path in files or ()]
     with open_host(folder) as host:
         products: tuple[str, ...] = ()
         if texts:
@@ -198,6 +200,11 @@ def update(
         output.say(f"This host answers nobody: {status.message}")
 
 
+def _news(path: Path) -> bytes:
+    kinds = FileKind.REVOCATIONS, FileKind.PRODUCT, FileKind.HOST_CERTIFICATE
+    return given_as(read_given(path, _UPDATE_BYTES_MAX), FileKind.TRUST, path, *kinds)
+
+
 def _address(host: Administration, url: str | None, ca_file: Path | None, insecure_http: bool) -> PublisherAddress:
     if url is not None:
         return PublisherAddress(url, None if ca_file is None else ca_file.absolute(), insecure_http)
@@ -223,7 +230,7 @@ def _show(output: Output, certificate: HostCertificate) -> None:
 def _given(path: Path) -> bytes:
     """A confirmation, or what is typed or piped in, at most as long as a mail may be."""
     if str(path) != "-":
-        return read_bounded(path, TEXT_BYTES_MAX)
+        return given_as(read_given(path, TEXT_BYTES_MAX), FileKind.HOST_CERTIFICATE, path)
     return _from_stdin("the confirmation", TEXT_BYTES_MAX)
 
 

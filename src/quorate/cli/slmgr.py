@@ -172,7 +172,7 @@ def _token(call: Call, computer: str) -> str:
     if not given and is_loopback(computer.partition("://")[2].partition(":")[0] or computer.partition(":")[0]):
         here = look_here(None if call.state_dir is None else Path(call.state_dir), os.environ)
         given = read_secret(here.host_paths.token).decode("ascii", "replace") if here.is_host else None
-    token = (given or "").strip()
+    token = (given or "").strip().strip("\ufeff").strip()
     if not token or not token.isascii() or not token.isprintable():
         raise MisusedError(
             reason=f"{computer} asks for a token: quorate-slmgr {computer} admin TOKEN, or QUORATE_ADMIN_TOKEN"

@@ -313,3 +313,11 @@ class PublisherUnreachableError(QuorateError):
         "Look at the address, name resolution, proxy and firewall. Without a way to it: `quorate host request -o "
         "FILE.req`, and `quorate host activate --confirmation FILE.cert` with what the publisher sends back."
     )
+
+
+class WrongFileError(MalformedError):
+    """A file that is well, and another one than was meant: two arguments exchanged, the neighbour in the folder."""
+
+    code = "WRONG_FILE"
+    template = "{path} is {found}; what is needed here is {wanted}"
+    hint_template = "{belongs}. Nothing was changed."
