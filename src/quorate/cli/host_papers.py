@@ -63,7 +63,7 @@ def _key_text(key: str | None, key_file: Path | None) -> str:
     if key is not None and key_file is not None:
         raise typer.BadParameter("give the key or --key-file, not both")
     if key_file is not None and str(key_file) != "-":
-        return text_of(read_bounded(key_file, _KEY_FILE_BYTES_MAX)).strip()
+        return text_of(read_given(key_file, _KEY_FILE_BYTES_MAX)).strip()
     if key == "-" or key_file is not None:
         return text_of(_from_stdin("the host key", _KEY_FILE_BYTES_MAX)).strip()
     if key is None and sys.stdin.isatty():
