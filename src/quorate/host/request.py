@@ -88,7 +88,7 @@ class RequestReader:
         self._url = b""
         self._fed = self._head_bytes = self._headers = 0
         self._length: int | None = None
-        self._is_chunked = self.expects = self._has_host = self._has_type = False
+        self._is_chunked = self.expects = self._has_host = self._has_type = self._is_other_type = False
         self.coming: Request | None = None
 
     @property
@@ -160,9 +160,12 @@ class RequestReader:
             raise self._enough(MalformedRequestError(reason="no other protocol is spoken here"))
         method, path = parser.get_method().decode("ascii"), _path(self._url)
         is_last = not parser.should_keep_alive()
+        refusal = self._at_head(method, path, None if self._is_chunked else self._length or 0)
+        if refusal is None and self._is_other_type:  # what is nowhere is told as that, whatever was sent there
+            raise self._enough(MalformedRequestError(reason="its content-type is not application/json"))
         self.coming = request = Request(method, path, is_last=is_last, is_1_0=version == "1.0")
         self.expects = self.expects and not request.is_1_0
-        request.refusal = self._at_head(method, path, None if self._is_chunked else self._length or 0)
+        request.refusal = refusal
         if request.refusal is not None and has_body:
             request.is_last = request.is_unread = True
             self.requests.append(request)
@@ -208,8 +211,7 @@ class RequestReader:
 
     def note_type(self, value: bytes) -> None:
         """`content-type`: JSON where it is said at all. A page may send forms and plain text to whom it likes."""
-        if self._has_type or (value != _JSON and value.partition(b";")[0].rstrip(b" \t") != _JSON):
-            raise self._enough(MalformedRequestError(reason="its content-type is not application/json"))
+        self._is_other_type |= self._has_type or (value != _JSON and value.partition(b";")[0].rstrip(b" \t") != _JSON)
         self._has_type = True
 
     def note_origin(self, value: bytes) -> None:
