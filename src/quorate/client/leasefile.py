@@ -103,13 +103,8 @@ class LeaseFile:
     def mark(self) -> ClockMark:
         """What was noted of the clock; an empty mark when there is none, or none that can be read."""
         try:
-<<<<<<< HEAD
             with os.fdopen(open_plain(self._seen), "rb") as file:
-                text = file.read(_SEEN_DIGITS + 1).strip()
-=======
-            with self._seen.open("rb") as file:
                 return decode_mark(file.read(MARK_BYTES_MAX + 1))
->>>>>>> ea1f5d0 (Let a lease alone move a client's proven time)
         except OSError:
             return ClockMark()
 
