@@ -208,11 +208,11 @@ class ActivationService:
 
     def _admit(self, admission: Admission, question: Question) -> None:
         arrived = question.arrived
-        admission.question(arrived.request.cmid)
-        if isinstance(arrived.verdict, Asked) and admission.is_crowded(arrived.address):
-            cmids = [each for each in (arrived.request.cmid, arrived.request.previous_cmid) if each is not None]
-            if not self._store.knows(arrived.verdict.product.group, cmids):
-                raise admission.refuse_newcomer()
+        admission.question(arrived.request.cmid, arrived.address)
+        if not isinstance(arrived.verdict, Asked) or not admission.is_crowded(arrived.address):
+            return
+        if not self._store.knows(arrived.verdict.product.group, arrived.request):
+            raise admission.refuse_newcomer()
 
     def _speaker_at(self, now_s: int) -> Speaker:
         self.credentials.in_force(now_s)
