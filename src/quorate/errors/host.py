@@ -313,3 +313,15 @@ class PublisherUnreachableError(QuorateError):
         "Look at the address, name resolution, proxy and firewall. Without a way to it: `quorate host request -o "
         "FILE.req`, and `quorate host activate --confirmation FILE.cert` with what the publisher sends back."
     )
+
+
+class ClockUnconfirmedError(QuorateError):
+    """A warning: this host's clock shows what nothing confirms yet. While it lasts nothing is deleted for its age."""
+
+    code = "CLOCK_UNCONFIRMED"
+    template = "the clock shows {now}, {far} {way} what is certain ({certain}): nothing is deleted for its age"
+    hint_template = (
+        "Is the clock wrong? `timedatectl set-ntp true`; nothing was lost. Is it right, because the host was off or "
+        "suspended? Then nothing needs to be done: it is confirmed once three machines that were known before have "
+        "asked, a day later at most."
+    )

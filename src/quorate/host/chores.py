@@ -1,4 +1,5 @@
-"""When the store is swept: lapsed CMID records go (S18, S19) and old events are trimmed, a short step at a time.
+"""When the store is swept: lapsed CMID records go (S18, S19) and old events are trimmed, a short step at a time, and
+only what is old by the certain time (`core.certaintime`): a wrong clock removes nothing.
 
 Every hour the event log gets a signed checkpoint; every day somebody looks whether a count is going to fall.
 """
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from quorate.clock import Clock
+from quorate.core.certaintime import TOLERANCE_S
 from quorate.core.checkpoint import CheckpointSigner
 from quorate.core.documents import ProductFile
 from quorate.core.policy import DAY_S
@@ -17,8 +19,15 @@ from quorate.host.config import Settings
 from quorate.host.credentials import Credentials
 from quorate.host.falling import FallingWatch, Start, on_a_thread
 from quorate.host.store.batch import Key
+from quorate.host.store.certaintime import ClockWatch
 from quorate.host.store.checkpoints import seal
-from quorate.host.store.housekeeping import Retention, sweep_step, trim_events_step
+from quorate.host.store.housekeeping import (
+    Retention,
+    date_back_step,
+    sweep_step,
+    trim_administrative_step,
+    trim_events_step,
+)
 from quorate.host.store.store import Store
 
 __all__ = ["StoreChores"]
@@ -26,6 +35,9 @@ __all__ = ["StoreChores"]
 MIB = 1024 * 1024
 SWEEP_EVERY_S = 300.0  # a walk over a million records takes about half a second of disk in all
 SEAL_EVERY_S = 3600.0  # so much of the log may be cut off unseen
+ADMINISTRATIVE_S = 400 * DAY_S  # promised in docs/SECURITY.md: a year, and the month in which it is looked through
+ADMINISTRATIVE_BYTES = 128 * MIB  # some 250,000 events; what strangers can cause is a third of that in 400 days
+NO_BOUND = 2**53
 OTHER_WINDOW_S = 30 * DAY_S  # for records of products that are no longer here
 
 
@@ -33,6 +45,7 @@ OTHER_WINDOW_S = 30 * DAY_S  # for records of products that are no longer here
 class _Terms:
     windows_s: dict[str, int]
     events: Retention
+    administrative: Retention
 
 
 class StoreChores:
@@ -52,8 +65,9 @@ class StoreChores:
         self.log_fault: str | None = None
         """What somebody's hand did to the event log, as far as it showed at a checkpoint; stays until the end."""
         self.falling = FallingWatch(store, clock, start)
+        self.time = ClockWatch(store, clock)
         self._cursor: Key | None = None
-        self._is_trimming = self._is_sweeping = False
+        self._is_trimming = self._is_filing = self._is_sweeping = self._is_dating = False
         self._due_s = self._seal_due_s = clock.monotonic_s()
         self.adopt(credentials.products, settings)
 
@@ -65,7 +79,9 @@ class StoreChores:
             known_s = windows_s.get(product.group, 0)
             windows_s[product.group] = max(known_s, product.policy.count_window_s)
         self._terms = _Terms(
-            windows_s, Retention(settings.event_retention_s, settings.events_max, settings.events_max_mb * MIB)
+            windows_s,
+            Retention(settings.event_retention_s, settings.events_max, settings.events_max_mb * MIB),
+            Retention(max(settings.event_retention_s, ADMINISTRATIVE_S), NO_BOUND, ADMINISTRATIVE_BYTES),
         )
 
     def step(self) -> bool:
@@ -74,23 +90,30 @@ class StoreChores:
         Raises:
             StoreUnavailableError: the walk goes on from here the next time.
         """
-        if not self._is_sweeping and not self._is_trimming:
+        self.time.step()
+        if not (self._is_sweeping or self._is_trimming or self._is_filing):
             self.falling.step()
             if self._clock.monotonic_s() >= self._seal_due_s:
                 self._seal()
                 self._seal_due_s = self._clock.monotonic_s() + SEAL_EVERY_S
             if self._clock.monotonic_s() < self._due_s:
                 return False
-            self._is_sweeping = self._is_trimming = True
+            self._is_sweeping = self._is_trimming = self._is_filing = True
+            self._is_dating = self.time.is_confirmed()
             self._due_s = self._clock.monotonic_s() + SWEEP_EVERY_S
-        terms, now_s = self._terms, self._clock.now_s()
-        if self._is_sweeping:
-            database = self._store.database
-            self._cursor = sweep_step(database, self._cursor, now_s, terms.windows_s, OTHER_WINDOW_S)
+        terms, at_s, database = self._terms, self.time.deletes_at_s(), self._store.database
+        latest_s = max(at_s, self._clock.now_s()) + TOLERANCE_S
+        if self._is_dating:
+            self._is_dating = self.time.is_confirmed() and date_back_step(database, self._clock.now_s())
+        elif self._is_sweeping:
+            self._cursor = sweep_step(database, self._cursor, at_s, terms.windows_s, OTHER_WINDOW_S)
             self._is_sweeping = self._cursor is not None
+        elif self._is_trimming:
+            self._is_trimming = trim_events_step(database, at_s, terms.events, self._signer, latest_s=latest_s)
         else:
-            self._is_trimming = trim_events_step(self._store.database, now_s, terms.events, self._signer)
-        return self._is_sweeping or self._is_trimming
+            kept = terms.administrative
+            self._is_filing = trim_administrative_step(database, at_s, kept, self._signer, latest_s=latest_s)
+        return self._is_sweeping or self._is_trimming or self._is_filing
 
     def finish(self) -> None:
         """The last act: a signed checkpoint of the event log where something came since the last one.
@@ -101,6 +124,7 @@ class StoreChores:
         try:
             self.falling.end()
         finally:
+            self.time.keep()
             self._seal()
 
     def _seal(self) -> None:

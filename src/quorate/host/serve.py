@@ -214,6 +214,7 @@ class HostServer:
             lambda: self._beside.export.faults(),
             self._tls.notice,
             lambda: chores.log_fault,
+            lambda: chores.time.fault,
         )
         self._beside = Beside(store, self._clock, self._entropy, credentials.host_id, writer.record, self._around)
         self._papers = PapersWatch(administration.keyring, self._clock, self._entropy, writer.record, machine_name())
