@@ -6,6 +6,7 @@ Every hour the event log gets a signed checkpoint; every day somebody looks whet
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -36,7 +37,7 @@ MIB = 1024 * 1024
 SWEEP_EVERY_S = 300.0  # a walk over a million records takes about half a second of disk in all
 SEAL_EVERY_S = 3600.0  # so much of the log may be cut off unseen
 ADMINISTRATIVE_S = 400 * DAY_S  # promised in docs/SECURITY.md: a year, and the month in which it is looked through
-ADMINISTRATIVE_BYTES = 128 * MIB  # some 250,000 events; what strangers can cause is a third of that in 400 days
+ADMINISTRATIVE_BYTES = 256 * MIB  # some 600,000 events: more than strangers can cause in that time (`gate`)
 NO_BOUND = 2**53
 OTHER_WINDOW_S = 30 * DAY_S  # for records of products that are no longer here
 
@@ -64,6 +65,8 @@ class StoreChores:
         self._log = structlog.get_logger("quorate.host.chores")
         self.log_fault: str | None = None
         """What somebody's hand did to the event log, as far as it showed at a checkpoint; stays until the end."""
+        self.on_inventory: Callable[[int], object] = _ignore
+        """Told every few minutes how many records there are."""
         self.falling = FallingWatch(store, clock, start)
         self.time = ClockWatch(store, clock)
         self._cursor: Key | None = None
@@ -100,6 +103,7 @@ class StoreChores:
                 return False
             self._is_sweeping = self._is_trimming = self._is_filing = True
             self._is_dating = self.time.is_confirmed()
+            self.on_inventory(self._store.reports.inventory())
             self._due_s = self._clock.monotonic_s() + SWEEP_EVERY_S
         terms, at_s, database = self._terms, self.time.deletes_at_s(), self._store.database
         latest_s = max(at_s, self._clock.now_s()) + TOLERANCE_S
@@ -133,3 +137,7 @@ class StoreChores:
             what = "has lost its name" if sealed.cut_from is None else f"has lost the events from {sealed.cut_from} on"
             self.log_fault = f"the event log {what}: quorate host events verify"
             self._log.error("event_log_broken", message=self.log_fault)
+
+
+def _ignore(_: int) -> None:
+    """Nobody wants to know."""

@@ -194,6 +194,11 @@ class Reports:
                 counted[name] = n
         return counted
 
+    def inventory(self) -> int:
+        """How many records there are, lapsed ones included (0.03 s a million, by the index)."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(cmid_records)).scalar() or 0
+
     def totals(self, now_s: int, window_s: int) -> dict[tuple[str, MachineClass], int]:
         """The exact number of machines inside the window, per group and class. Reads every record (0.1 s a million)."""
         table = cmid_records.c
