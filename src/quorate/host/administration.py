@@ -269,10 +269,11 @@ class Administration(Configuring, Paperwork, TokenDesk):
         windows_s, now_s = self._windows_s(), self._clock.now_s()
         return [_viewed(row, windows_s, now_s) for row in self._store.reports.clients(search, limit, after)]
 
-    def iter_clients(self, search: str | None = None) -> Iterator[ClientView]:
-        """The whole inventory as it is read: a few hundred rows in memory however many there are."""
+    def iter_clients(self, search: str | None = None, after: tuple[str, str] | None = None) -> Iterator[ClientView]:
+        """The whole inventory as it is read, or what follows this group and CMID: a few hundred rows in memory however
+        many there are."""
         windows_s, now_s = self._windows_s(), self._clock.now_s()
-        for row in self._store.reports.iter_clients(search):
+        for row in self._store.reports.iter_clients(search, after):
             yield _viewed(row, windows_s, now_s)
 
     def events(

@@ -30,6 +30,7 @@ from quorate.clock import Clock, Entropy
 from quorate.core.ids import HostId
 from quorate.core.messages import encode
 from quorate.errors import (
+    DatabaseDamagedError,
     FileAccessError,
     OutputExistsError,
     StoreUnavailableError,
@@ -165,7 +166,7 @@ def _copy(database: Database, copy: Path) -> str:
         made.execute("PRAGMA journal_mode=DELETE")  # one file
         found = made.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise FileAccessError(path=database.path, reason=f"the database is damaged: {found}")
+        raise DatabaseDamagedError(path=database.path, reason=f"the database is damaged: {found}")
     return str(schema)
 
 

@@ -257,8 +257,8 @@ class AnswerWriter:
             decided = self._store.decide([each.arrived for each in batch], self._clock.now_s())
         except StoreUnavailableError as fault:
             self._store_failed(fault, len(batch))
-            reason, path, wait_s = fault.values["reason"], fault.values["path"], self._patience_s()
-            return [StoreUnavailableError(reason=reason, path=path, retry_after_s=wait_s) for _ in batch]
+            values = {**fault.values, "retry_after_s": self._patience_s()}
+            return [StoreUnavailableError(**values) for _ in batch]
         except Exception:  # noqa: BLE001  (whoever waits is told; the thread must live)
             self._log.exception("batch_failed", requests=len(batch))
             if len(batch) == 1:

@@ -115,13 +115,13 @@ class Reports:
             rows = connection.execute(statement.limit(_page(limit))).all()
         return [_client(row) for row in rows]
 
-    def iter_clients(self, search: str | None = None) -> Iterator[ClientRow]:
-        """The whole inventory, by group and CMID, with a few hundred rows in memory however long it is.
+    def iter_clients(self, search: str | None = None, after: tuple[str, str] | None = None) -> Iterator[ClientRow]:
+        """The whole inventory, or all that follows this `key`, by group and CMID, with a few hundred rows in memory
+        however long it is.
 
         Each page is a read of its own that goes on behind the last key, so nothing is held open while the caller works:
         a machine that is heard for the first time meanwhile may be in it or not, every other is in it once.
         """
-        after: tuple[str, str] | None = None
         while page := self.clients(search, _ROWS_AT_ONCE, after):
             yield from page
             after = page[-1].key
