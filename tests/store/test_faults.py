@@ -253,6 +253,20 @@ def test_files_that_were_moved_away_are_told_and_work_again_when_they_are_back(s
     assert site.count() == 2
 
 
+def test_a_folder_that_was_moved_away_with_all_of_it_is_told(tmp_path: Path) -> None:
+    folder, aside = tmp_path / "state", tmp_path / "aside"
+    folder.mkdir()
+    site = Site(folder / "host.sqlite3")
+    site.ask(1)
+    folder.rename(aside)
+    for call in all_calls(site) * 2:
+        assert "moved away or replaced" in fault_of(call).message
+    aside.rename(folder)
+    site.ask(2)
+    assert site.count() == 2
+    site.store.close()
+
+
 def test_another_database_in_its_place_is_not_written_into(site: Site, tmp_path: Path) -> None:
     site.ask(1)
     other = Site(tmp_path / "other.sqlite3")

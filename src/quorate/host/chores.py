@@ -93,7 +93,6 @@ class StoreChores:
         Raises:
             StoreUnavailableError: the walk goes on from here the next time.
         """
-        self._store.database.check_in_place()
         self.time.step()
         if not (self._is_sweeping or self._is_trimming or self._is_filing):
             self.falling.step()

@@ -101,6 +101,8 @@ class Database:
         self._writer = _engine(path, WRITE, pragmas, 1, busy_timeout_s)
         self._reader = _engine(path, READ, ("PRAGMA query_only=ON",), READERS_MAX, busy_timeout_s)
         self._wal = path.with_name(path.name + "-wal")
+        self._folder = str(path.parent)
+        self._seen_ns: int | None = None
         self._anchor: sqlite3.Connection | None = None
         self._opened: tuple[_Identity, _Identity] | None = None
 
@@ -251,17 +253,26 @@ class Database:
                 self._opened = file, wal
         return self
 
-    def check_in_place(self) -> None:
-        """That the file at our path is the one that we have open: what is written into one that was moved away, or
-        whose name another has now, is seen by nobody who comes later. From any thread; two looks at the folder (2 µs).
+    def check_in_place(self, *, is_thorough: bool = False) -> None:
+        """That the files at our path are those that we have open: what is written into one that was moved away, or
+        whose name another has now, is seen by nobody who comes later. From any thread; one look at the folder, and at
+        the files where something in it has changed.
+
+        Args:
+            is_thorough: look at the files in any case.
 
         Raises:
-            StoreUnavailableError: it is not. It works again when the file is back.
+            StoreUnavailableError: they are not. It works again when they are back.
         """
         if self._opened is None:
             return
+        changed_ns = _changed_ns(self._folder)
+        if changed_ns is not None and changed_ns == self._seen_ns and not is_thorough:
+            return
         if self._opened != (_identity(self.path), _identity(self._wal)):
+            self._seen_ns = None
             raise self._unavailable(_MOVED, _MOVED_ADVICE)
+        self._seen_ns = changed_ns
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -321,6 +332,14 @@ def _identity(path: Path) -> _Identity | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+def _changed_ns(folder: str) -> int | None:
+    """When something in it was made, moved or removed last; None: it cannot be seen."""
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return None
 
 
 def _beginning_of(path: Path) -> bytes:
