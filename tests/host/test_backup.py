@@ -167,7 +167,7 @@ def test_a_backup_under_load_is_of_one_moment_and_holds_nobody_up(
         counted = database.execute("SELECT n FROM request_counters WHERE name = 'total'").fetchone()[0]
     assert heard == events == counted
     with Administration.open(StatePaths(tmp_path / "again"), CLOCK, ENTROPY) as again:
-        assert {cmid_of(number) for number in before} <= {client.cmid for client in again.all_clients()}
+        assert {cmid_of(number) for number in before} <= {client.cmid for client in again.iter_clients()}
 
 
 def test_the_commands_back_up_a_running_host_and_restore_it(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def clients(
     """List every machine this host has heard within the count window."""
     output = Output(as_json)
     with open_host(folder) as host:
-        found = host.all_clients(search)
+        found = host.iter_clients(search)
         if as_csv:
             _print_csv(found)
         elif as_json:
