@@ -6,6 +6,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from quorate.cli.streams import ended, steady_streams
+
 __all__ = ["run", "slmgr"]
 
 
@@ -20,6 +22,15 @@ def slmgr() -> None:
 
 
 def _run(module: str) -> None:
+    steady_streams()
+    try:
+        _command(module)
+    except SystemExit as end:
+        sys.exit(ended(end.code))
+    sys.exit(ended(0))
+
+
+def _command(module: str) -> None:
     try:
         command = importlib.import_module(module)
     except ModuleNotFoundError as missing:

@@ -9,6 +9,7 @@ import typer
 
 from quorate.cli.hostopen import host_paths
 from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.progress import progress
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.trust import utc_text
 from quorate.host.backup import Backup, back_up
@@ -40,7 +41,8 @@ def _backup(
 ) -> None:
     """Put this host into one file: papers, records, settings. It may run meanwhile."""
     output = Output(as_json)
-    made = back_up(host_paths(folder), file.absolute(), SystemClock(), SystemEntropy())
+    with progress(f"Writing {file.name}"):
+        made = back_up(host_paths(folder), file.absolute(), SystemClock(), SystemEntropy())
     _show(output, file, made)
     output.say(
         f"{file} holds this host's signing key: who has it can answer as this host. Keep it where keys are kept."
@@ -55,7 +57,8 @@ def _restore(
     """Make an empty folder the host that a backup holds, on this machine or another. It uses no activation."""
     output = Output(as_json)
     paths = host_paths(folder)
-    made = restore(file.absolute(), paths, SystemClock(), SystemEntropy())
+    with progress(f"Restoring {file.name}"):
+        made = restore(file.absolute(), paths, SystemClock(), SystemEntropy())
     _show(output, file, made, paths.root)
     if file.stat().st_mode & 0o077:
         output.say(f"note: {file} may be read by others, and holds this host's signing key: chmod 600 {file}")

@@ -11,6 +11,7 @@ import typer
 from quorate.cli.hostopen import open_host
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.qr import QrFileOption, QrFlag, show_qr
+from quorate.cli.streams import typed_in
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HostCertificate
 from quorate.core.revocation import REVOCATIONS
@@ -51,7 +52,7 @@ def request(
     if output_file is not None:
         write_new(output_file, token.encode("ascii") + b"\n")
     if as_json:
-        output.facts({**facts, **({"text": armored(token)} if as_text else {})})
+        output.show({**facts, **({"text": armored(token)} if as_text else {})})
     elif as_text:  # nothing else, so that it can be piped into a mail
         print(armored(token), end="")
     elif output_file is not None:
@@ -179,7 +180,7 @@ def _given(path: Path) -> bytes:
         return read_bounded(path, TEXT_BYTES_MAX)
     if sys.stdin.isatty():
         sys.stderr.write("Paste the confirmation, then press Ctrl-D.\n")
-    data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
+    data = typed_in(TEXT_BYTES_MAX + 1)
     if len(data) > TEXT_BYTES_MAX:
         raise MalformedError(what="the confirmation", reason=f"it is longer than {TEXT_BYTES_MAX} bytes")
     return data

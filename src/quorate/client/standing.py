@@ -16,7 +16,8 @@ from quorate.core import lifecycle
 from quorate.core.lease import Lease
 from quorate.core.lifecycle import USABLE, Life
 from quorate.core.messages import LicenseStatus
-from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S, Policy
+from quorate.core.policy import MINUTE_S, Policy
+from quorate.core.spans import left_text
 from quorate.core.trust import Anchor, soft_until, utc_text
 from quorate.errors import (
     ClockTurnedBackError,
@@ -195,9 +196,4 @@ def _told(error: QuorateError) -> tuple[str, str, str]:
 
 
 def _left(life: Life, now_s: int) -> str:
-    rest_s = max((life.deadline_s or now_s) - now_s, 0)
-    if rest_s >= 2 * DAY_S:
-        return f"{rest_s // DAY_S} days"
-    if rest_s >= 2 * HOUR_S:
-        return f"{rest_s // HOUR_S} hours"
-    return f"{rest_s // MINUTE_S} minutes"
+    return left_text(max((life.deadline_s or now_s) - now_s, 0))

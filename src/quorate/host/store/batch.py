@@ -15,7 +15,7 @@ from quorate.core.count import ActivationCount, is_in_window
 from quorate.core.decision import Asked, Decided, decide_by_count
 from quorate.core.events import CmidForked, RequestHandled
 from quorate.core.ids import link_bytes, unb64url
-from quorate.core.messages import encode
+from quorate.core.messages import LicenseStatus, encode
 from quorate.core.policy import Threshold
 from quorate.host.store.entries import Arrived, fork_event, handled_event
 from quorate.host.store.lineage import exchanged, fork_of, is_exchanged, tell
@@ -299,7 +299,7 @@ class Batch:
                 request.edition,
                 request.machine,
                 request.vm,
-                request.status.value,
+                (LicenseStatus.LICENSED if decided.code is None else request.status).value,  # once it has the answer
                 counted.arrived.address,
                 first_s,
                 self._now_s,
