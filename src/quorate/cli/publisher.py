@@ -16,7 +16,6 @@ from quorate.cli.publisher_common import (
     PassphraseFile,
     RootPassphraseFile,
     ask_passphrase,
-    counted,
     end_of,
     home_of,
     minute,
@@ -30,6 +29,7 @@ from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, ProductFile, read, typ_of
 from quorate.core.policy import DAY_S, MachineClass, Threshold
+from quorate.core.words import counted
 from quorate.errors import FileAccessError, OutputExistsError
 from quorate.files import read_bounded, replace_file, write_output
 from quorate.publisher.config import root_passphrase
