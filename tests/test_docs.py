@@ -13,7 +13,7 @@ import pytest
 
 from quorate import errors
 from quorate.core.events import EVENT_TITLES
-from quorate.host.config import RULES
+from quorate.host.settings.settings import RULES
 from scripts.docs.__main__ import COMMAND, stale_pages
 from scripts.docs.commands import Command, commands
 from scripts.docs.words import anchor

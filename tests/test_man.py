@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate.host.config import RULES
+from quorate.host.settings.settings import RULES
 from scripts.docs.commands import commands
 from scripts.docs.man import PAGES, man_pages
 from tests.support.source import ROOT

@@ -10,8 +10,8 @@ from typing import Any
 
 import typer
 
-from quorate.cli.main import ROOMS, application
-from quorate.cli.variables import option_variables
+from quorate.cli.application import ROOMS, application
+from quorate.cli.common.variables import option_variables
 from scripts.docs.words import anchor, cell, prose
 
 __all__ = ["UNLISTED", "Command", "commands", "commands_page", "default_of", "metavar_of", "usage_of"]

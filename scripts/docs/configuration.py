@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from quorate.client import configfile as client
+from quorate.client.settings import file as client
 from quorate.core.configfile import FileSetting, example_file
-from quorate.host import configuration as host
+from quorate.host.admin import configuration as host
 from quorate.publisher import configfile as publisher
 from scripts.docs.words import cell
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from quorate import __version__
-from quorate.cli.slmgr_words import SWITCHES
+from quorate.cli.slmgr.grammar import SWITCHES
 from scripts.docs.commands import UNLISTED, Command, commands, default_of, metavar_of, usage_of
 from scripts.docs.configuration import ROLES, FileOf
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.cli.slmgr_words import SWITCHES, Role, Switch
+from quorate.cli.slmgr.grammar import SWITCHES, Role, Switch
 from scripts.docs.words import cell
 
 __all__ = ["slmgr_page"]

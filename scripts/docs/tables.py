@@ -14,7 +14,7 @@ from quorate import errors
 from quorate.core import events
 from quorate.core.lifecycle import TRANSITIONS, USABLE, Effect
 from quorate.core.messages import LicenseStatus
-from quorate.host.config import RULES
+from quorate.host.settings.settings import RULES
 from scripts.docs.words import cell, prose
 
 __all__ = ["errors_page", "events_page", "settings_page", "states_page"]

@@ -1,7 +1,7 @@
 """Quorate: volume activation for the software you ship."""
 
 from quorate.client.client import Client
-from quorate.client.standing import Status
+from quorate.client.storage.status import Status
 from quorate.errors import QuorateError
 
 __version__ = "0.1.0"

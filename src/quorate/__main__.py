@@ -16,7 +16,7 @@ def run() -> None:
 
 def slmgr() -> None:
     """slmgr's own switches; without the extra, the same one line."""
-    _run("quorate.cli.slmgr")
+    _run("quorate.cli.slmgr.main")
 
 
 def _run(module: str) -> None:

@@ -10,8 +10,9 @@ from quorate import QuorateError
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
 from quorate.errors import CountInsufficientError, HostNotActivatedError
-from quorate.host.administration import Administration
-from quorate.host.config import Settings, StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.settings.paths import StatePaths
+from quorate.host.settings.settings import Settings
 from tests.support.clocks import SeededEntropy
 from tests.support.documents import SERVER_EDITION
 from tests.support.hosting import hosting

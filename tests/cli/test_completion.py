@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from quorate.cli.completion import setting_values
-from quorate.host.config import RULES
-from quorate.host.configuration import FILE_SETTINGS
+from quorate.cli.common.completion import setting_values
+from quorate.host.admin.configuration import FILE_SETTINGS
+from quorate.host.settings.settings import RULES
 
 PROGRAMS = Path(sys.executable).parent
 

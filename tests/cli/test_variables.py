@@ -16,8 +16,8 @@ import pytest
 import typer
 
 from quorate import errors
-from quorate.cli.main import ROOMS, application
-from quorate.cli.variables import known_variables, option_variables
+from quorate.cli.application import ROOMS, application
+from quorate.cli.common.variables import known_variables, option_variables
 from quorate.clock import SystemClock
 from quorate.core.policy import Policy
 from tests.cli.test_config_cli import COMMAND, line_with, process
@@ -241,7 +241,7 @@ def test_every_variable_that_the_code_names_is_known() -> None:
         for name in NAME.findall(node.value)
         if name not in known | set(errors.BY_CODE)
     ]
-    assert not wrong, "give it an option or a setting, or name it in cli/variables.py:\n" + "\n".join(wrong)
+    assert not wrong, "give it an option or a setting, or name it in cli/common/variables.py:\n" + "\n".join(wrong)
 
 
 def test_every_variable_in_the_documents_and_the_services_is_known() -> None:

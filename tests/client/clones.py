@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from quorate.client.attempt.attempt import Driver
+from quorate.client.attempt.eventlog import ClientEventLog
 from quorate.client.discovery.target import Target
-from quorate.client.driver import Driver
-from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
-from quorate.client.keeper import Keeper
-from quorate.client.leasefile import LeaseFile
-from quorate.client.standing import Standing
-from quorate.client.transport import Transport
+from quorate.client.storage.files import LeaseFile
+from quorate.client.storage.record_store import Keeper
+from quorate.client.storage.status import Standing
+from quorate.client.transport.exchange import Transport
 from quorate.core.decision import Decided, answer_for
 from quorate.core.ids import link_of
 from quorate.core.lease import Intervals

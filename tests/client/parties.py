@@ -21,7 +21,7 @@ import pytest
 from quorate import Client, QuorateError
 from quorate.client.discovery.network import Network
 from quorate.client.identity import Machine
-from quorate.client.transport import TransportSettings
+from quorate.client.transport.exchange import TransportSettings
 from quorate.clock import Clock, SystemClock
 from quorate.core.decision import Decided, answer_for
 from quorate.core.documents import SigningKey

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quorate import Status
-from quorate.client.agent import Agent
+from quorate.client.attempt.agent import Agent
 from quorate.core.policy import DAY_S, HOUR_S
 from tests.client.parties import BOUND_S, Installation, RawReply, RealWaits, ScriptedHost, scripted
 from tests.support.clocks import START_S, ManualClock

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from quorate.client.config import Settings
-from quorate.client.configfile import FILE_SETTINGS, config_paths, read_config
-from quorate.client.transport import TransportSettings
+from quorate.client.settings.environment import Settings
+from quorate.client.settings.file import FILE_SETTINGS, config_paths, read_config
+from quorate.client.transport.exchange import TransportSettings
 from quorate.core.configfile import check_text, example_file
 from quorate.errors import ConfigurationInvalidError, FileAccessError, InvalidSettingError
 from tests.client.parties import Installation, ScriptedHost, scripted

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from quorate.client.attempt.survey import Discovery
 from quorate.client.discovery.names import SrvRecord
-from quorate.client.discovery.survey import Discovery
 from quorate.client.discovery.target import Target
 from quorate.client.discovery.trail import STEPS_MAX, Step, Trail
 from quorate.core.messages import HostDescription, encode

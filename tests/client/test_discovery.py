@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quorate.client.config import Settings
 from quorate.client.discovery.target import Target
 from quorate.client.identity import Machine, machine_name
-from quorate.client.transport import Transport, TransportSettings
+from quorate.client.settings.environment import Settings
+from quorate.client.transport.exchange import Transport, TransportSettings
 from quorate.errors import DnsNameDoesNotExistError, FileAccessError, InvalidSettingError
 from tests.client.parties import Installation, scripted
 

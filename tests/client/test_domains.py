@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quorate.client.config import Settings
 from quorate.client.discovery.domains import DOMAINS_MAX, full_name_in, machine_domains, own_name, parse_domain
+from quorate.client.settings.environment import Settings
 from quorate.errors import InvalidSettingError
 
 HOSTS = """\

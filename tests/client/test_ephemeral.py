@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate.cli.hoststatus import status_lines
+from quorate.cli.host.status import status_lines
 from quorate.core.checkup import Level
 from quorate.core.policy import DAY_S, HOUR_S
 from quorate.errors import CountInsufficientError

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from quorate import Client
-from quorate.client import transport
+from quorate.client.transport import exchange as transport
 from quorate.core.documents import PRODUCT, sign
 from quorate.core.policy import DAY_S
 from quorate.core.revocation import REVOCATIONS

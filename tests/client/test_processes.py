@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate.client.filelock import FileLock
+from quorate.client.storage.lock import FileLock
 from quorate.errors import StateInUseError
 from tests.client.parties import BOUND_S, FixedClock, Installation, ScriptedHost, scripted
 from tests.support.clocks import START_S, ManualClock

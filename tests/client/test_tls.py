@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from quorate.client.transport import TransportSettings
+from quorate.client.transport.exchange import TransportSettings
 from quorate.errors import HostUnreachableError
 from tests.client.nameserver import Records, asking, nameserver, zone
 from tests.client.parties import BOUND_S, Installation, ScriptedHost, scripted

@@ -11,8 +11,14 @@ import dns.message
 import pytest
 
 from quorate import Status
+from quorate.client.attempt.network_watch import (
+    ON_THE_WAY,
+    RETRIES_S,
+    WATCH_S,
+    NetworkWatch,
+    network_picture,
+)
 from quorate.client.discovery.network import Network
-from quorate.client.watch import ON_THE_WAY, RETRIES_S, WATCH_S, NetworkWatch, network_picture
 from quorate.core.policy import HOUR_S
 from quorate.errors import BY_CODE
 from tests.client.nameserver import asking, nameserver, reply, zone

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate.host.console.pages import COOKIE
+from quorate.host.admin_api.console.pages import COOKIE
 from tests.support.documents import SERVER_EDITION
 from tests.support.hosting import Hosted, Reply, hosting
 

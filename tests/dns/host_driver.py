@@ -17,14 +17,15 @@ from pathlib import Path
 
 import dns.resolver
 
-from quorate.cli.host_dns import OpenedPublication, dns_app
-from quorate.cli.output import exit_code, report
+from quorate.cli.common.output import exit_code, report
+from quorate.cli.host.dns import dns_app
+from quorate.cli.host.open import OpenedPublication
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.events import HostEvent
 from quorate.core.messages import encode
 from quorate.errors import QuorateError
-from quorate.host.publication.hello import say_hello
-from quorate.host.publication.locate import Names
+from quorate.host.publication.name_servers import Names
+from quorate.host.publication.probe import say_hello
 from quorate.host.publication.publisher import DnsPublisher
 from quorate.host.publication.settings import PublicationSettings
 

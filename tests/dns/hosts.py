@@ -14,7 +14,7 @@ from typing import Any
 
 from quorate.clock import SystemClock
 from quorate.core.policy import MachineClass, Policy, Threshold, Thresholds
-from quorate.host.publication.machine import Surroundings
+from quorate.host.publication.local_machine import Surroundings
 from tests.dns.namespace import Namespace
 from tests.dns.servers import NameServer, dig
 from tests.dns.support import names_at

@@ -10,7 +10,7 @@ import dns.resolver
 
 from quorate.clock import Clock, SystemClock, SystemEntropy
 from quorate.core.events import HostEvent, PublicationFailed, PublicationSucceeded
-from quorate.host.publication.locate import Names
+from quorate.host.publication.name_servers import Names
 from quorate.host.publication.publisher import DnsPublisher
 from quorate.host.publication.settings import PublicationSettings, TsigKey
 from tests.dns.servers import NameServer

@@ -9,11 +9,11 @@ import dns.rcode
 import pytest
 
 from quorate.errors import DnsRecordOwnedByAnotherError
-from quorate.host.publication.advice import advice_for, removal_line
-from quorate.host.publication.exchange import Reply
-from quorate.host.publication.locate import Primary
+from quorate.host.publication.manual_record import advice_for, removal_line
+from quorate.host.publication.name_servers import Primary
 from quorate.host.publication.record import SrvRecord
-from quorate.host.publication.refusal import Evidence, refusal
+from quorate.host.publication.tcp_exchange import Reply
+from quorate.host.publication.update_errors import Evidence, refusal
 from tests.dns.resolvers import dnsmasq, unbound
 from tests.dns.servers import ZONE, Bind, Knot, PowerDns, Zone, dig, nsupdate, run
 from tests.dns.support import SECRET, World, key_text, names_at

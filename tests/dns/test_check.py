@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from quorate.cli.host_dns import OpenedPublication, dns_app
+from quorate.cli.host.dns import dns_app
+from quorate.cli.host.open import OpenedPublication
 from quorate.core.messages import HostDescription, encode
 from quorate.errors import HostUnreachableError, NotAQuorateHostError, NotKnownError
 from quorate.host.publication.check import Finding, check_publication
-from quorate.host.publication.hello import say_hello
+from quorate.host.publication.probe import say_hello
 from quorate.host.publication.publisher import DnsPublisher
 from tests.dns.resolvers import dnsmasq
 from tests.dns.servers import ZONE, Bind, NameServer, Zone, dig, free_port, nsupdate

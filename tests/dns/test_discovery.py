@@ -18,7 +18,7 @@ from quorate.client.identity import Machine
 from quorate.core.messages import ActivationRequest, Answer
 from quorate.core.policy import MachineClass, Policy, Threshold, Thresholds
 from quorate.errors import DnsNameDoesNotExistError, DnsServerFailureError, HostUnreachableError, QuorateError
-from quorate.host.publication.advice import advice_for
+from quorate.host.publication.manual_record import advice_for
 from quorate.host.publication.record import SrvRecord
 from tests.client.parties import ScriptedHost, closed_port, scripted
 from tests.dns.resolvers import dnsmasq, unbound

@@ -25,9 +25,14 @@ from hypothesis import strategies as st
 
 from quorate.clock import SystemClock
 from quorate.errors import DnsServerUnreachableError, QuorateError
-from quorate.host.publication.exchange import Wire, exchange, read_reply, signed
-from quorate.host.publication.locate import Names
+from quorate.host.publication.name_servers import Names
 from quorate.host.publication.settings import TsigKey
+from quorate.host.publication.tcp_exchange import (
+    Wire,
+    exchange,
+    read_reply,
+    signed,
+)
 from tests.dns.support import World, key_text
 
 NAME = dns.name.from_text("_quorate._tcp.corp.test.")

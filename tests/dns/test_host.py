@@ -18,9 +18,9 @@ from quorate.client.discovery.network import Network
 from quorate.client.identity import Machine
 from quorate.clock import SystemClock
 from quorate.errors import CountInsufficientError
-from quorate.host.config import Settings
-from quorate.host.publication.locate import Names
-from quorate.host.publication.machine import Surroundings
+from quorate.host.publication.local_machine import Surroundings
+from quorate.host.publication.name_servers import Names
+from quorate.host.settings.settings import Settings
 from tests.dns.hosts import AS_SET, OF_TWO, SRV, around, publishing, shows, until
 from tests.dns.servers import Bind, NameServer, Zone, dig, free_port, nsupdate
 from tests.dns.support import SECRET, key_text, resolver_at

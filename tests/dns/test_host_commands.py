@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from quorate.clock import Clock, SystemClock
-from quorate.host.publication.locate import Names
-from quorate.host.publication.machine import Surroundings
+from quorate.host.publication.local_machine import Surroundings
+from quorate.host.publication.name_servers import Names
 from tests.cli.test_host_cli import quorate
 from tests.dns.hosts import SRV, around, publishing, shows
 from tests.dns.servers import Bind, NameServer, Zone, dig, nsupdate

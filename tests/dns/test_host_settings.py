@@ -11,13 +11,14 @@ import pytest
 
 from quorate.clock import SystemClock
 from quorate.errors import FileAccessError, FilePermissionsError, InvalidSettingError
-from quorate.host.administration import Administration
-from quorate.host.config import RULES, Settings, StatePaths, parse_setting
-from quorate.host.publication.locate import Names
-from quorate.host.publication.machine import Surroundings, qualified
+from quorate.host.admin.administration import Administration
+from quorate.host.publication.from_settings import wanted_publication
+from quorate.host.publication.local_machine import Surroundings, qualified
+from quorate.host.publication.name_servers import Names
 from quorate.host.publication.settings import DEFAULTS, PublicationSettings
 from quorate.host.publication.state import MEMORY_ROW, STATE_ROW, StoreMemory, read_state
-from quorate.host.publication.wanted import wanted_publication
+from quorate.host.settings.paths import StatePaths
+from quorate.host.settings.settings import RULES, Settings, parse_setting
 from quorate.host.store.store import Store
 from tests.dns.support import SECRET, key_text, resolver_nowhere
 from tests.support.clocks import SeededEntropy

@@ -12,7 +12,8 @@ from quorate.clock import SystemEntropy
 from quorate.core.events import HostEvent, PublicationFailed
 from quorate.errors import StoreUnavailableError
 from quorate.host.publication.publisher import REFRESH_S, DnsPublisher
-from quorate.host.publication.settings import PublicationSettings, ServerAddress
+from quorate.host.publication.settings import PublicationSettings
+from quorate.host.settings.dns import ServerAddress
 from tests.dns.servers import Bind, NameServer, Zone, dig, free_port, nsupdate
 from tests.dns.support import TextMemory, World, names_at
 from tests.support.clocks import START_S, ManualClock

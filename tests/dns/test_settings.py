@@ -12,15 +12,9 @@ from hypothesis import settings as bounds
 from hypothesis import strategies as st
 
 from quorate.errors import FilePermissionsError, InvalidSettingError, MalformedError, QuorateError
-from quorate.host.publication.record import SrvRecord, decode_records, encode_records, full_name
-from quorate.host.publication.settings import (
-    DEFAULTS,
-    Domain,
-    PublicationSettings,
-    ServerAddress,
-    TsigKey,
-    parse_domains,
-)
+from quorate.host.publication.record import SrvRecord, decode_records, encode_records
+from quorate.host.publication.settings import DEFAULTS, PublicationSettings, TsigKey
+from quorate.host.settings.dns import Domain, ServerAddress, full_name, parse_domains
 from tests.dns.servers import need, run
 from tests.dns.support import SECRET, key_text
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from quorate.host.publication.record import decode_records
-from quorate.host.publication.settings import ServerAddress
+from quorate.host.settings.dns import ServerAddress
 from tests.dns.servers import Bind, NameServer, Zone, dig, free_port, nsupdate
 from tests.dns.support import OTHER_SECRET, SECRET, LateClock, World, key_text, names_at
 

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from quorate import Client, QuorateError, Status
-from quorate.client.checkup import ClientCheckup
-from quorate.client.config import Settings
 from quorate.client.discovery.network import Network
+from quorate.client.doctor.checkup import ClientCheckup
 from quorate.client.identity import Machine
-from quorate.client.installed import Installed, install
+from quorate.client.settings.environment import Settings
+from quorate.client.storage.installed import Installed, install
 from quorate.core.checkup import Check, Level, cause_of
 from quorate.core.messages import HostDescription, encode
 from quorate.core.policy import PROFILES, MachineClass, Policy, Threshold, Thresholds

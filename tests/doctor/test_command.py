@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from quorate.cli.main import run
-from quorate.client.installed import install
+from quorate.client.storage.installed import install
 from quorate.clock import SystemClock
 from quorate.publisher.issue import Publisher
 from tests.client.parties import Installation, closed_port

@@ -17,13 +17,13 @@ from quorate.core.checkup import Check, Level, cause_of
 from quorate.core.messages import HostDescription
 from quorate.core.policy import DAY_S
 from quorate.errors import FirewallNeedsRootError
-from quorate.host.administration import Administration
-from quorate.host.checkup import HOST_STEPS, FirewallPort, HostCheckup
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.monitoring.doctor import HOST_STEPS, FirewallPort, HostCheckup
 from quorate.host.publication.check import Hello
-from quorate.host.publication.hello import say_hello
-from quorate.host.publication.locate import Names
-from quorate.host.publication.machine import Surroundings
+from quorate.host.publication.local_machine import Surroundings
+from quorate.host.publication.name_servers import Names
+from quorate.host.publication.probe import say_hello
+from quorate.host.settings.paths import StatePaths
 from tests.client.nameserver import ScriptedNameServer, asking, nameserver, zone
 from tests.client.parties import closed_port
 from tests.doctor.patient import LONE, levels, one
@@ -282,7 +282,7 @@ def test_a_database_of_a_newer_version_is_told_and_left_alone(host: Host) -> Non
 def test_a_full_disk_is_told(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     host.make()
     nearly_full = type("Usage", (), {"free": 1024})()
-    monkeypatch.setattr("quorate.host.checkup.shutil.disk_usage", lambda _: nearly_full)
+    monkeypatch.setattr("quorate.host.monitoring.doctor.shutil.disk_usage", lambda _: nearly_full)
     check = one(host.checks(), "disk")
     assert (check.level, check.code) == (Level.FAIL, "STORE_UNAVAILABLE")
 

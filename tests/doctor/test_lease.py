@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_written_is_told(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("quorate.client.checkup.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("quorate.client.doctor.checkup.tempfile.TemporaryFile", full)
     check = one(lone.checks(), "disk")
     assert (check.level, check.code) == (Level.FAIL, "FILE_ACCESS")
     assert "No space left" in check.seen

@@ -12,8 +12,8 @@ import pytest
 
 from quorate.core.events import ExportChanged, HostEvent
 from quorate.core.policy import DAY_S
-from quorate.host.config import Settings
-from quorate.host.export.service import EventExport
+from quorate.host.eventlog.export import EventExport
+from quorate.host.settings.settings import Settings
 from quorate.host.store.checkpoints import seal
 from quorate.host.store.housekeeping import Retention, trim_events_step
 from tests.export.receivers import BOUND_S, JournalSocket, TcpServer, UdpServer, closed_port, until
@@ -30,8 +30,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of a second and more are for people."""
-    monkeypatch.setattr("quorate.host.export.exporter.LOOK_S", 0.02)
-    monkeypatch.setattr("quorate.host.export.exporter.RETRY_S", (0.02,))
+    monkeypatch.setattr("quorate.host.eventlog.exporter.LOOK_S", 0.02)
+    monkeypatch.setattr("quorate.host.eventlog.exporter.RETRY_S", (0.02,))
 
 
 @contextmanager

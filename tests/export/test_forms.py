@@ -11,8 +11,15 @@ from hypothesis import strategies as st
 from quorate.core.events import CmidForked, PublicationFailed, RequestHandled
 from quorate.core.messages import LicenseStatus
 from quorate.errors import InvalidSettingError
-from quorate.host.config import parse_setting
-from quorate.host.export.forms import Exported, checkpoint, event, journal_datagram, json_line, syslog_message
+from quorate.host.eventlog.formats import (
+    Exported,
+    checkpoint,
+    event,
+    journal_datagram,
+    json_line,
+    syslog_message,
+)
+from quorate.host.settings.settings import parse_setting
 from quorate.host.store.reports import StoredEvent
 from tests.export.receivers import Syslog, journal_fields
 from tests.support.documents import cmid_of

@@ -11,8 +11,13 @@ from pathlib import Path
 import pytest
 
 from quorate.core.events import PublicationFailed
-from quorate.host.export.forms import Exported, event
-from quorate.host.export.targets import FILES_KEPT, Datagrams, FileTarget, TcpSyslog
+from quorate.host.eventlog.formats import Exported, event
+from quorate.host.eventlog.targets import (
+    FILES_KEPT,
+    Datagrams,
+    FileTarget,
+    TcpSyslog,
+)
 from quorate.host.store.reports import StoredEvent
 from tests.export.receivers import JournalSocket, TcpServer, UdpServer, closed_port, until
 
@@ -181,8 +186,8 @@ def test_a_server_that_has_gone_is_noticed_before_anything_is_lost() -> None:
 
 
 def test_a_server_that_takes_nothing_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quorate.host.export.targets.TIMEOUT_S", 0.2)
-    monkeypatch.setattr("quorate.host.export.targets.LOOKS_MAX", 10)
+    monkeypatch.setattr("quorate.host.eventlog.targets.TIMEOUT_S", 0.2)
+    monkeypatch.setattr("quorate.host.eventlog.targets.LOOKS_MAX", 10)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from quorate.clock import SystemClock, SystemEntropy
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.settings.paths import StatePaths
 from tests.firewall.room import HOST4, HOST6, PORT, Driver, Room, room
 from tests.firewall.walls import WALLS
 

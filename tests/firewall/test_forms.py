@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate.cli.host_firewall import Format
+from quorate.cli.host.firewall import Format
 from quorate.clock import SystemClock
 from quorate.errors import FirewallFailedError
 from quorate.host.firewall.forms import FORMS, NAME, RUNNABLE, form, ufw_profile

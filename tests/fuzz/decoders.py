@@ -21,11 +21,11 @@ from typing import Any, Final
 
 import msgspec
 
+from quorate.client.attempt.enrolment import secret_of
 from quorate.client.discovery.target import Target
-from quorate.client.enrolment import secret_of
-from quorate.client.news import FILE_NAME, News
-from quorate.client.replies import read_answer
-from quorate.client.state import decode_state
+from quorate.client.storage.publisher_documents import FILE_NAME, News
+from quorate.client.storage.record import decode_state
+from quorate.client.transport.response import read_answer
 from quorate.core.armor import dearmored, text_of
 from quorate.core.checkpoint import EVENT_CHECKPOINT
 from quorate.core.documents import (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
-from quorate.client.state import fresh
+from quorate.client.storage.record import fresh
 from quorate.core.armor import armored
 from quorate.core.checkpoint import EVENT_CHECKPOINT
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, header_of, sign

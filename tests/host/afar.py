@@ -17,12 +17,12 @@ import msgspec
 from starlette.types import ASGIApp
 
 from quorate.core.admintoken import Scope
-from quorate.host.admin_api import admin_application
-from quorate.host.admin_changes import Publication
-from quorate.host.gate import Gate
-from quorate.host.publication.hello import say_hello
-from quorate.host.publication.machine import Surroundings
-from quorate.host.tokens import AdminTokens
+from quorate.host.admin.tokens import AdminTokens
+from quorate.host.admin_api.authentication import Gate
+from quorate.host.admin_api.operations import Publication
+from quorate.host.admin_api.routes import admin_application
+from quorate.host.publication.local_machine import Surroundings
+from quorate.host.publication.probe import say_hello
 from tests.support.clocks import SeededEntropy
 from tests.support.hosting import BOUND_S, Hosted, Reply, hosting
 

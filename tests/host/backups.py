@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from quorate.host.backup import Backup, back_up
-from quorate.host.config import StatePaths
-from quorate.host.restore import restore
+from quorate.host.admin.backup import Backup, back_up
+from quorate.host.admin.restore import restore
+from quorate.host.settings.paths import StatePaths
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.hosting import hosting
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from quorate.clock import Clock
 from quorate.core.ids import ProductKey
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.settings.paths import StatePaths
 from quorate.publisher.activation_api import Desk, activation_application
 from quorate.publisher.issue import Publisher
 from quorate.publisher.limiter import RateLimiter

@@ -8,7 +8,7 @@ import pytest
 
 from quorate.core.lease import Lease, Refusal
 from quorate.core.policy import DAY_S, PROFILES
-from quorate.host.config import Settings
+from quorate.host.settings.settings import Settings
 from tests.support.clocks import ManualClock
 from tests.support.documents import CLIENT_EDITION, EPHEMERAL_EDITION, SERVER_EDITION, World, cmid_of
 from tests.support.hosting import Hosted, certificate_for, hosting, running

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from quorate.core.admintoken import Scope
 from quorate.core.armor import armored
 from quorate.core.policy import DAY_S
-from quorate.host.lockout import FAILURES_MAX, LOCKED_S
+from quorate.host.admin_api.lockout import FAILURES_MAX, LOCKED_S
 from tests.host.afar import AFAR, Afar, afar
 from tests.support.hosting import certificate_for
 

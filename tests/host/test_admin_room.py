@@ -22,7 +22,7 @@ import pytest
 from quorate.clock import SystemClock
 from quorate.core.armor import dearmored
 from quorate.core.documents import HOST_REQUEST
-from quorate.host.lockout import FAILURES_MAX
+from quorate.host.admin_api.lockout import FAILURES_MAX
 from tests.dns.namespace import Namespace
 from tests.host.processes import quorate
 from tests.support.documents import World

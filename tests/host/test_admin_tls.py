@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from quorate.clock import SystemClock
 from quorate.core.policy import DAY_S
 from quorate.errors import AdminNotEncryptedError, FilePermissionsError, QuorateError, TlsUnusableError
-from quorate.host.admin_door import CROWD_MAX
-from quorate.host.admin_tls import is_loopback
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
-from quorate.host.tls import TlsFiles, load_tls, try_tls
+from quorate.host.admin.administration import Administration
+from quorate.host.admin_api.server import CROWD_MAX
+from quorate.host.https.certificate import TlsFiles, load_tls, try_tls
+from quorate.host.settings.networks import is_loopback
+from quorate.host.settings.paths import StatePaths
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import World
 from tests.support.hosting import BOUND_S, Hosted, Reply, hosting, make_host, running

@@ -9,9 +9,9 @@ import pytest
 
 from quorate.core.events import HostEvent, SourceLimited
 from quorate.errors import InvalidSettingError, NetworkNotAllowedError, RateLimitedError
-from quorate.host.admission import CMIDS_MAX, SOURCES_MAX, Admission
-from quorate.host.config import Settings
-from quorate.host.networks import networks_text, source_of
+from quorate.host.activation.admission import CMIDS_MAX, SOURCES_MAX, Admission
+from quorate.host.settings.networks import networks_text, source_of
+from quorate.host.settings.settings import Settings
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import cmid_of
 from tests.support.hosting import hosting
@@ -156,7 +156,9 @@ def test_over_the_wire_the_answer_is_429_with_a_time_and_403_for_other_networks(
 def test_known_machines_of_a_crowded_source_are_answered_and_new_ones_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quorate.host.admission.source_of", lambda address: address)  # loopback is never limited
+    monkeypatch.setattr(
+        "quorate.host.activation.admission.source_of", lambda address: address
+    )  # loopback is never limited
     with hosting(tmp_path, settings={"new-cmids-per-hour": "3"}) as host:
         assert [host.post(host.request(number)).status for number in range(1, 6)] == [200, 200, 200, 429, 429]
         assert host.post(host.request(1, nonce="A" * 22)).status == 200

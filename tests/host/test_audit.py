@@ -13,9 +13,14 @@ import pytest
 
 from quorate.core.admintoken import Scope
 from quorate.errors import ProductKeyInvalidError, StoreUnavailableError
-from quorate.host.administration import Administration
-from quorate.host.audit import LOCAL_SOURCE, TEXT_MAX, Actor, told
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.admin.audit import (
+    LOCAL_SOURCE,
+    TEXT_MAX,
+    Actor,
+    told,
+)
+from quorate.host.settings.paths import StatePaths
 from quorate.host.store.transaction import Transaction
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import World

@@ -29,10 +29,10 @@ from quorate.errors import (
     StateExistsError,
     StateMissingError,
 )
-from quorate.host import backup as packing
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
-from quorate.host.restore import new_database
+from quorate.host.admin import backup as packing
+from quorate.host.admin.administration import Administration
+from quorate.host.admin.restore import new_database
+from quorate.host.settings.paths import StatePaths
 from quorate.host.store import migrations
 from tests.host.backups import CLOCK, ENTROPY, everything, made, pack, restored, rows, saved, unpacked
 from tests.host.processes import quorate, started

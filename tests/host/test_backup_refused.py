@@ -24,7 +24,7 @@ from quorate.errors import (
     StateExistsError,
     StateInUseError,
 )
-from quorate.host import backup as packing
+from quorate.host.admin import backup as packing
 from tests.host.backups import CLOCK, everything, made, pack, restored, rows, saved, unpacked
 from tests.support.documents import World
 from tests.support.hosting import hosting, make_host

@@ -10,9 +10,15 @@ import pytest
 from quorate.core.configfile import example_file
 from quorate.core.policy import Policy
 from quorate.errors import ConfigurationInvalidError, FileAccessError, InvalidSettingError
-from quorate.host.config import RULES, Settings
-from quorate.host.configuration import FILE_SETTINGS, Configuration, check_config, config_path, variable_of
-from quorate.host.layers import Layers, Said, Source
+from quorate.host.admin.configuration import (
+    FILE_SETTINGS,
+    Configuration,
+    check_config,
+    config_path,
+    variable_of,
+)
+from quorate.host.settings.precedence import Layers, Said, Source
+from quorate.host.settings.settings import RULES, Settings
 from scripts.docs.commands import commands
 from tests.support.documents import World
 

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from quorate.cli.hostopen import open_host
+from quorate.cli.host.open import open_host
 from quorate.clock import SystemClock
-from quorate.host.config import RULES, StatePaths
-from quorate.host.layers import Layers, Said
-from quorate.host.process import Running, StateLock, running_host
+from quorate.host.process.lock import Running, StateLock, running_host
+from quorate.host.settings.paths import StatePaths
+from quorate.host.settings.precedence import Layers, Said
+from quorate.host.settings.settings import RULES
 from tests.host.processes import HostProcess, quorate, started
 from tests.support.documents import World
 from tests.support.hosting import BOUND_S, make_host
@@ -110,7 +111,7 @@ def test_what_is_set_by_hand_is_stronger_than_the_file_and_weaker_than_the_envir
         done = quorate("host", "set", "cmid-rate", "8", "--json", state_dir=state)
         assert json.loads(done.stdout) == {"cmid-rate": 7}
         assert "cmid-rate stays 7 as long as QUORATE_HOST_CMID_RATE says so" in done.stderr
-        slmgr = [sys.executable, "-c", "from quorate.cli.slmgr import run; run()", "/sri", "6001"]
+        slmgr = [sys.executable, "-c", "from quorate.cli.slmgr.main import run; run()", "/sri", "6001"]
         environ = {**os.environ, "QUORATE_STATE_DIR": str(state)}
         said = subprocess.run(slmgr, capture_output=True, text=True, timeout=60, env=environ, check=False)
         assert (said.returncode, said.stderr) == (0, "")

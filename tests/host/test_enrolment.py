@@ -13,10 +13,10 @@ from quorate.core.lease import Lease
 from quorate.core.messages import ActivationRequest, encode
 from quorate.core.policy import DAY_S
 from quorate.errors import EnrolmentMissingError, FilePermissionsError, MalformedError
-from quorate.host.backup import back_up
-from quorate.host.config import StatePaths
-from quorate.host.enrolment import EnrolmentFile
-from quorate.host.restore import restore
+from quorate.host.admin.backup import back_up
+from quorate.host.admin.restore import restore
+from quorate.host.identity.enrolment import EnrolmentFile
+from quorate.host.settings.paths import StatePaths
 from quorate.host.store.store import Store
 from tests.client.test_soft import two
 from tests.support.clocks import ManualClock, SeededEntropy

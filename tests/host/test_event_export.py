@@ -21,8 +21,8 @@ WORLD = World()
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses of a second and more are for people."""
-    monkeypatch.setattr("quorate.host.export.exporter.LOOK_S", 0.02)
-    monkeypatch.setattr("quorate.host.export.exporter.RETRY_S", (0.02,))
+    monkeypatch.setattr("quorate.host.eventlog.exporter.LOOK_S", 0.02)
+    monkeypatch.setattr("quorate.host.eventlog.exporter.RETRY_S", (0.02,))
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -14,10 +14,18 @@ from quorate.core.events import CountFalling, info_text
 from quorate.core.policy import DAY_S, MachineClass, SoftThreshold, Threshold
 from quorate.core.trust import utc_text
 from quorate.errors import CountWillFallError, StoreUnavailableError
-from quorate.host import falling as falling_module
-from quorate.host.config import Settings
-from quorate.host.falling import EVERY_S, TOLD_ROW, FallingWatch, falling, news, on_a_thread, remembered
-from quorate.host.forecast import CountOf, Forecast, forecast
+from quorate.host.forecast import alert as falling_module
+from quorate.host.forecast.alert import (
+    EVERY_S,
+    TOLD_ROW,
+    FallingWatch,
+    falling,
+    news,
+    on_a_thread,
+    remembered,
+)
+from quorate.host.forecast.forecast import CountOf, Forecast, forecast
+from quorate.host.settings.settings import Settings
 from quorate.host.store.store import Store
 from tests.store.world import CLIENT, SERVER, Site
 from tests.support.clocks import START_S, ManualClock

@@ -16,7 +16,7 @@ import pytest
 
 from quorate.core.decision import Decided
 from quorate.core.lease import Lease, Refusal
-from quorate.host.speaker import Speaker
+from quorate.host.activation.signer import Speaker
 from quorate.host.store.store import Store
 from tests.support.documents import cmid_of
 from tests.support.hosting import BOUND_S, Hosted, hosting

@@ -13,12 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quorate.cli.host_forecast import forecast_lines
-from quorate.cli.hoststatus import status_lines
+from quorate.cli.host.forecast import forecast_lines
+from quorate.cli.host.status import status_lines
 from quorate.core.lease import Lease, Refusal
 from quorate.core.policy import DAY_S, PROFILES, MachineClass, Policy, Threshold, Thresholds
 from quorate.core.trust import utc_text
-from quorate.host.forecast import CountOf, Forecast, ForecastWatch, Outlook, forecast, outlook, patience_s
+from quorate.host.forecast.forecast import (
+    CountOf,
+    Forecast,
+    ForecastWatch,
+    Outlook,
+    forecast,
+    outlook,
+    patience_s,
+)
 from quorate.host.store.reports import LapseDay
 from quorate.host.store.store import Store
 from tests.cli.test_host_cli import said

@@ -12,9 +12,9 @@ from contextlib import closing
 
 import pytest
 
-from quorate.host.connection import REFUSED_MAX
-from quorate.host.front import Front
-from quorate.host.sockets import open_socket
+from quorate.host.process.sockets import open_socket
+from quorate.host.public.connection import REFUSED_MAX
+from quorate.host.public.server import Front
 from tests.support.clocks import ManualClock
 from tests.support.fronts import BOUND_S, LARGE, LONG, Play, Served, get, post
 

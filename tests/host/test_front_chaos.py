@@ -9,7 +9,7 @@ import random
 
 import pytest
 
-from quorate.host.connection import Connection
+from quorate.host.public.connection import Connection
 from tests.support.fronts import Play, Served, get, post
 
 

@@ -21,10 +21,17 @@ from quorate.errors import (
     TokenLimitError,
     UnauthorizedError,
 )
-from quorate.host.config import StatePaths
-from quorate.host.gate import REFUSALS_MAX, SESSION_S, Gate
-from quorate.host.lockout import FAILURES_MAX, LOCKED_S, SOURCES_MAX, WINDOW_S, Lockout, source_of
-from quorate.host.tokens import TOKENS_MAX, AdminTokens
+from quorate.host.admin.tokens import TOKENS_MAX, AdminTokens
+from quorate.host.admin_api.authentication import REFUSALS_MAX, SESSION_S, Gate
+from quorate.host.admin_api.lockout import (
+    FAILURES_MAX,
+    LOCKED_S,
+    SOURCES_MAX,
+    WINDOW_S,
+    Lockout,
+    source_of,
+)
+from quorate.host.settings.paths import StatePaths
 from tests.support.clocks import ManualClock
 
 HERE, THERE, ELSEWHERE = "127.0.0.1", "10.0.0.7", "10.0.0.8"

@@ -28,8 +28,8 @@ from quorate.errors import (
     UnknownPublisherError,
     WrongConfirmationError,
 )
-from quorate.host.config import StatePaths
-from quorate.host.keyring import PENDING_MAX, HostKeyring
+from quorate.host.identity.keyring import PENDING_MAX, HostKeyring
+from quorate.host.settings.paths import StatePaths
 from tests.support.clocks import START_S, ManualClock, SeededEntropy
 from tests.support.documents import World, signing_key
 from tests.support.hosting import certificate_for

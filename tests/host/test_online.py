@@ -19,9 +19,10 @@ from quorate.errors import (
     RateLimitedError,
     WrongConfirmationError,
 )
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
-from quorate.host.publisher_link import PublisherAddress, PublisherLink, checked_url
+from quorate.host.admin.administration import Administration
+from quorate.host.identity.publisher_client import PublisherAddress, PublisherLink
+from quorate.host.settings.paths import StatePaths
+from quorate.host.settings.table import checked_url
 from quorate.publisher.blocklist import Kind
 from quorate.publisher.rotation import Step
 from tests.host.publishing import Site, new_site, serving

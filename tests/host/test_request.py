@@ -13,8 +13,13 @@ from hypothesis import strategies as st
 
 from quorate.core.messages import BODY_BYTES_MAX
 from quorate.errors import QuorateError
-from quorate.host.request import HEAD_BYTES_MAX, HEADERS_MAX, PIPELINED_MAX, RequestReader
-from quorate.host.response import Response
+from quorate.host.public.request import (
+    HEAD_BYTES_MAX,
+    HEADERS_MAX,
+    PIPELINED_MAX,
+    RequestReader,
+)
+from quorate.host.public.response import Response
 
 REFUSED_PATH = "/refused"
 

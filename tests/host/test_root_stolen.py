@@ -9,8 +9,8 @@ import pytest
 from quorate.core.documents import SigningKey, sign
 from quorate.core.succession import TRUST, Trust
 from quorate.errors import RetiredKeyError, UnknownPublisherError
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.settings.paths import StatePaths
 from quorate.publisher.issue import Publisher
 from quorate.publisher.keysets import with_role
 from quorate.publisher.rootkey import RootKey, root_path

@@ -14,7 +14,14 @@ import pytest
 from quorate.core.documents import PRODUCT, Edition, sign
 from quorate.core.policy import MachineClass, Policy
 from quorate.errors import InvalidSettingError
-from quorate.host.config import RULES, Priority, Settings, parse_setting, settings_from, state_dir
+from quorate.host.settings.paths import state_dir
+from quorate.host.settings.settings import (
+    RULES,
+    Priority,
+    Settings,
+    parse_setting,
+    settings_from,
+)
 from tests.support.documents import World
 from tests.support.hosting import Hosted, hosting
 

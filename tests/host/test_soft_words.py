@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from quorate.cli.host_forecast import forecast_lines
-from quorate.cli.hoststatus import status_lines
-from quorate.cli.slmgr_show import HostFacts, host_lines
+from quorate.cli.host.forecast import forecast_lines
+from quorate.cli.host.status import status_lines
+from quorate.cli.slmgr.display import HostFacts, host_lines
 from quorate.core.checkup import Level
 from quorate.core.policy import DAY_S
 from tests.client.parties import NOWHERE

@@ -22,8 +22,8 @@ from quorate.errors import (
     TrustOutdatedError,
     UnknownPublisherError,
 )
-from quorate.host.administration import Administration
-from quorate.host.renewal import standing
+from quorate.host.admin.administration import Administration
+from quorate.host.identity.renewal import standing
 from quorate.publisher.blocklist import Kind
 from quorate.publisher.rotation import Step
 from tests.host.publishing import Site, new_site

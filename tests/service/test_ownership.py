@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from quorate.clock import SystemClock, SystemEntropy
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.settings.paths import StatePaths
 from tests.dns.namespace import need_root
 from tests.firewall.room import world_of_one
 from tests.support.hosting import certificate_for, make_host

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from quorate.cli.client_agent import Pulses
+from quorate.cli.client.agent import Pulses
 from quorate.clock import SystemClock
 from quorate.errors import ListenSocketError
-from quorate.host.sdnotify import ServiceManager, handed_socket
-from quorate.host.serve import HostServer
+from quorate.host.server.server import HostServer
+from quorate.systemd import ServiceManager, handed_socket
 from tests.dns.servers import free_port
 from tests.firewall.room import need_programs, world_of_one
 from tests.support.clocks import ManualClock, SeededEntropy
@@ -137,7 +137,7 @@ def test_sockets_of_another_process_are_not_ours() -> None:
 _HANDED = """
 import os
 from quorate.errors import ListenSocketError
-from quorate.host.sdnotify import handed_socket
+from quorate.systemd import handed_socket
 os.environ["LISTEN_PID"] = str(os.getpid())
 try:
     print(handed_socket(os.environ, os.getpid()).getsockname()[1])

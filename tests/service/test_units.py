@@ -9,11 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from quorate.cli.under_systemd import handed_by_systemd
-from quorate.cli.unit_files import SHIPPED_PROGRAM, UNIT_DIR, UnitFile, Wanted, check_program, unit_files
+from quorate.cli.host.under_systemd import handed_by_systemd
+from quorate.cli.services.unit_files import (
+    SHIPPED_PROGRAM,
+    UNIT_DIR,
+    UnitFile,
+    Wanted,
+    check_program,
+    unit_files,
+)
 from quorate.clock import SystemClock
 from quorate.errors import ServiceProgramHiddenError
-from quorate.host.publication.machine import MACHINE_KEYTAB
+from quorate.host.publication.local_machine import MACHINE_KEYTAB
 from tests.cli.test_host_cli import quorate
 from tests.firewall.room import need_programs
 
@@ -126,7 +133,7 @@ def test_what_would_keep_it_from_starting_is_told_before(tmp_path: Path) -> None
 def test_units_for_an_image_go_where_they_are_told_and_are_replaced_and_removed(tmp_path: Path) -> None:
     words = ("host", "install-service", "--unit-dir", str(tmp_path))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("quorate.cli.service.check_program", lambda words, role: None)  # tests run from anywhere
+        patch.setattr("quorate.cli.services.install.check_program", lambda words, role: None)  # tests run from anywhere
         assert quorate(*words, "--socket").returncode == 0
         assert {each.name for each in tmp_path.iterdir()} == {"quorate-host.service", "quorate-host.socket"}
         done = quorate(*words, "--json")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from quorate.cli.main import application
+from quorate.cli.application import application
 from quorate.errors import InvalidSettingError, SimulationViolatedError
 from tests.simulation.test_mutants import MUTANTS
 

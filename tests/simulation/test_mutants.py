@@ -26,7 +26,7 @@ from quorate.core.decision import Asked, Decided
 from quorate.core.lifecycle import TRANSITIONS, Effect, Event, Life
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, PROFILES, MachineClass, Policy, SoftThreshold, Threshold, Thresholds
-from quorate.host import service
+from quorate.host.activation import service
 from quorate.host.store import batch
 from quorate.sim.play import play
 from quorate.sim.scenario import Happening, HostPlan, Kind, Population, Scenario, What

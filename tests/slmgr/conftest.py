@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from quorate.__main__ import slmgr as run
-from quorate.client.installed import install
+from quorate.client.storage.installed import install
 from quorate.clock import SystemClock
 from quorate.core.policy import DAY_S
 from tests.client.parties import Installation, ScriptedHost, scripted

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from quorate import errors
-from quorate.cli.slmgr_words import SWITCHES, parse
+from quorate.cli.slmgr.grammar import SWITCHES, parse
 from quorate.errors import MisusedError
 from tests.support.source import ROOT
 from tests.test_docs import pages

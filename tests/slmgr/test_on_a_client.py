@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from quorate.client.state import decode_state
+from quorate.client.storage.record import decode_state
 from quorate.core.messages import LicenseStatus
 from tests.client.parties import ScriptedHost, closed_port
 from tests.slmgr.conftest import Machine

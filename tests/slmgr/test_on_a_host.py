@@ -11,8 +11,8 @@ import pytest
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.armor import dearmored
 from quorate.core.documents import HOST_REQUEST, read_host_request
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.settings.paths import StatePaths
 from tests.slmgr.conftest import Machine
 from tests.support.documents import World
 from tests.support.hosting import certificate_for

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from quorate.clock import SystemClock, SystemEntropy
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.settings.paths import StatePaths
 from quorate.publisher.issue import Publisher
 from tests.client.parties import closed_port
 from tests.publisher.test_activation_api import serving

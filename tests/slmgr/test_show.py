@@ -6,8 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from quorate.cli.slmgr_show import ClientFacts, client_expiry, client_lines, local_text
-from quorate.client.standing import Status
+from quorate.cli.slmgr.display import (
+    ClientFacts,
+    client_expiry,
+    client_lines,
+    local_text,
+)
+from quorate.client.storage.status import Status
 from quorate.core.lease import Intervals
 from quorate.core.messages import LicenseStatus
 from tests.support.clocks import START_S

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate.client.standing import NEVER_S
+from quorate.client.storage.status import NEVER_S
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S
 from quorate.errors import UninstalledError

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quorate.cli.slmgr_words import SWITCHES, Asked, Role, parse, usage
+from quorate.cli.slmgr.grammar import (
+    SWITCHES,
+    Asked,
+    Role,
+    parse,
+    usage,
+)
 from quorate.errors import MisusedError
 
 S34 = (

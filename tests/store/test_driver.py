@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quorate.host.store.driver import rows_of, run_many
+from quorate.host.store.cursor import rows_of, run_many
 from tests.store.world import Site
 
 

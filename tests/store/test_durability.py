@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from quorate.core.policy import DAY_S
-from quorate.host.store.driver import rows_of
+from quorate.host.store.cursor import rows_of
 from quorate.host.store.store import Store
 from tests.store.world import Site
 from tests.support.clocks import START_S

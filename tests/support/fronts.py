@@ -15,10 +15,10 @@ from dataclasses import replace
 from typing import Any
 
 from quorate.errors import QuorateError
-from quorate.host.config import Limits
-from quorate.host.front import Front
-from quorate.host.response import Response
-from quorate.host.sockets import open_socket
+from quorate.host.process.sockets import open_socket
+from quorate.host.public.response import Response
+from quorate.host.public.server import Front
+from quorate.host.settings.limits import Limits
 from tests.support.clocks import ManualClock
 
 __all__ = ["BOUND_S", "LARGE", "LONG", "Client", "Echo", "Play", "Served", "Story", "get", "play", "post"]

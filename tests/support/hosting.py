@@ -26,10 +26,11 @@ from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, Answer, Problem, decode_answer, decode_problem, encode
 from quorate.core.policy import DAY_S
 from quorate.core.trust import Question, accept_answer
-from quorate.host.administration import Administration
-from quorate.host.config import Limits, StatePaths
-from quorate.host.publication.machine import Surroundings
-from quorate.host.serve import HostServer
+from quorate.host.admin.administration import Administration
+from quorate.host.publication.local_machine import Surroundings
+from quorate.host.server.server import HostServer
+from quorate.host.settings.limits import Limits
+from quorate.host.settings.paths import StatePaths
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import CLIENT_EDITION, World
 

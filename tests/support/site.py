@@ -14,8 +14,8 @@ from pathlib import Path
 
 from quorate import Client, QuorateError, Status
 from quorate.client.identity import Machine
-from quorate.host.administration import Administration
-from quorate.host.config import StatePaths
+from quorate.host.admin.administration import Administration
+from quorate.host.settings.paths import StatePaths
 from quorate.publisher.issue import Publisher
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import CLIENT_EDITION, SERVER_EDITION, World

@@ -133,7 +133,7 @@ def test_a_read_only_disk_can_be_read_and_nothing_else_and_all_works_again(small
 _AS_NOBODY = """
 import os, sys
 import zoneinfo
-import quorate.cli.publisher
+import quorate.cli.publisher.commands
 from quorate.cli import main
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 main.run()

@@ -6,69 +6,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import typer
-
-from quorate import __version__
-from quorate.cli.output import exit_code, report
+from quorate.cli.application import ROOMS, application, installed_rooms
+from quorate.cli.common.output import exit_code, report
 from quorate.errors import QuorateError
 
-__all__ = ["ROOMS", "application", "installed_rooms", "run"]
-
-ROOMS = {  # command: (module, extra that brings its libraries)
-    "publisher": ("quorate.cli.publisher", "publisher"),
-    "host": ("quorate.cli.host", "host"),
-    "client": ("quorate.cli.client", "cli"),
-    "doctor": ("quorate.cli.doctor", "cli"),
-    "demo": ("quorate.cli.demo", "all"),
-    "simulate": ("quorate.cli.simulate", "all"),
-}
+__all__ = ["run"]
 
 _COMPLETION = "_QUORATE_COMPLETE"  # set by the shell when it asks what could come next
-
-HELP = """Volume activation for the software you ship.
-
-One KMS host on the customer's network activates anonymous clients once enough of them exist; every lease chains back
-to the publisher's signature. Try it: `quorate demo`.
-"""
-
-
-def application(rooms: Sequence[str]) -> typer.Typer:
-    """The command line with the named groups.
-
-    A module in `quorate.cli` offers `app` (a group) or `command` (a single command).
-    """
-    app = typer.Typer(
-        name="quorate",
-        help=HELP,
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,  # they would show local variables, and with them passphrases
-        context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "QUORATE"},
-    )
-    app.callback()(_root)
-    for room in rooms:
-        module = importlib.import_module(ROOMS[room][0])
-        if hasattr(module, "app"):
-            app.add_typer(module.app, name=room)
-        else:
-            app.command(room)(module.command)
-    return app
-
-
-def installed_rooms() -> list[str]:
-    """The groups whose libraries are here: `quorate --help` of a client's machine shows what works there."""
-    found = []
-    for room, (module, _) in ROOMS.items():
-        try:
-            importlib.import_module(module)
-        except ModuleNotFoundError as missing:
-            if missing.name is not None and missing.name.startswith("quorate"):
-                raise
-        else:
-            found.append(room)
-    return found
 
 
 def run() -> None:
@@ -89,7 +35,7 @@ def run() -> None:
     try:
         if arguments:
             app(prog_name="quorate")
-        print("\n".join(importlib.import_module("quorate.cli.firstrun").first_lines(os.environ)))
+        print("\n".join(importlib.import_module("quorate.cli.first_run").first_lines(os.environ)))
         app(["--help"], prog_name="quorate")
     except QuorateError as error:
         report(error, "--json" in arguments)
@@ -113,18 +59,4 @@ def _complete(environ: Mapping[str, str]) -> None:
 
 
 def _nothing() -> None:
-    pass
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        print(__version__)
-        raise typer.Exit
-
-
-def _root(
-    version: bool = typer.Option(
-        False, "--version", help="Print the version and end.", is_eager=True, callback=_show_version
-    ),
-) -> None:
     pass

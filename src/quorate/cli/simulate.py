@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from quorate.cli.output import EXIT_FAILED, JsonFlag, Output
+from quorate.cli.common.output import EXIT_FAILED, JsonFlag, Output
 from quorate.clock import Clock, SystemClock, SystemEntropy
 from quorate.errors import FileAccessError, InvalidSettingError, SimulationViolatedError
 from quorate.sim.crew import CRASHED, Tried, swarm

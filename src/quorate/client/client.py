@@ -15,25 +15,25 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from quorate.client.agent import Agent
-from quorate.client.config import Settings
+from quorate.client.attempt.agent import Agent
+from quorate.client.attempt.attempt import PATIENCE_S, Driver
+from quorate.client.attempt.enrolment import ClientEnrolment
+from quorate.client.attempt.eventlog import ClientEventLog
+from quorate.client.attempt.network_watch import ON_THE_WAY, NetworkWatch
+from quorate.client.attempt.survey import Discovery, survey
 from quorate.client.discovery.domains import parse_domain
 from quorate.client.discovery.mdns import check_installed
 from quorate.client.discovery.network import Network
 from quorate.client.discovery.search import Finder
-from quorate.client.discovery.survey import Discovery, survey
 from quorate.client.discovery.target import Target
-from quorate.client.driver import PATIENCE_S, Driver
-from quorate.client.enrolment import ClientEnrolment
-from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
-from quorate.client.installed import load_anchor
-from quorate.client.keeper import Keeper
-from quorate.client.leasefile import LeaseFile
-from quorate.client.standing import Status
-from quorate.client.state import ClientState
-from quorate.client.transport import Transport, TransportSettings
-from quorate.client.watch import ON_THE_WAY, NetworkWatch
+from quorate.client.settings.environment import Settings
+from quorate.client.storage.files import LeaseFile
+from quorate.client.storage.installed import load_anchor
+from quorate.client.storage.record import ClientState
+from quorate.client.storage.record_store import Keeper
+from quorate.client.storage.status import Status
+from quorate.client.transport.exchange import Transport, TransportSettings
 from quorate.clock import Clock, Entropy, SystemClock, SystemEntropy
 from quorate.core.documents import ProductFile
 from quorate.core.enrolment import EnrolmentSecret

@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from quorate.client.filelock import FileLock
-from quorate.client.leasefile import FileIdentity, LeaseFile
+from quorate.client.storage.files import FileIdentity, LeaseFile
+from quorate.client.storage.lock import FileLock
 from quorate.clock import Clock
 from quorate.errors import FileAccessError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quorate.client.identity import Machine
-from quorate.client.state import fresh
+from quorate.client.storage.record import fresh
 from quorate.core.messages import encode
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
 from quorate.sim.chance import Chance

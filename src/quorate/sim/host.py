@@ -18,13 +18,14 @@ from quorate.core.decision import Decided
 from quorate.core.events import CountFalling, HostEvent
 from quorate.core.messages import ActivationRequest
 from quorate.errors import StoreUnavailableError
-from quorate.host.chores import StoreChores
-from quorate.host.config import Limits, Settings
-from quorate.host.keyring import Credentials
-from quorate.host.service import ActivationService
+from quorate.host.activation.service import ActivationService
+from quorate.host.activation.writer import AnswerWriter, Outcome
+from quorate.host.identity.keyring import Credentials
+from quorate.host.server.maintenance import StoreChores
+from quorate.host.settings.limits import Limits
+from quorate.host.settings.settings import Settings
 from quorate.host.store.database import Database
 from quorate.host.store.store import Arrived, Store
-from quorate.host.writer import AnswerWriter, Outcome
 from quorate.sim.clocks import MachineClock
 from quorate.sim.scenario import HostPlan
 from quorate.sim.timeline import Phase, Timeline

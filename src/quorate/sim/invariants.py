@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import msgspec
 from msgspec import UNSET
 
-from quorate.client.standing import Standing
+from quorate.client.storage.status import Standing
 from quorate.core.ids import link_of
 from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import USABLE
@@ -26,10 +26,10 @@ from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import HOUR_S, MachineClass, Policy, Threshold
 from quorate.core.trust import Anchor
 from quorate.errors import InternalFaultError, QuorateError
+from quorate.host.activation.writer import Outcome
 from quorate.host.store.batch import Key, cmid_bytes
 from quorate.host.store.reports import PAGE_MAX
 from quorate.host.store.store import Store
-from quorate.host.writer import Outcome
 from quorate.sim.host import SimHost
 from quorate.sim.machine import SimMachine
 from quorate.sim.papers import said_in

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from quorate.client.attempt.attempt import (
+    Accept,
+    Ask,
+    Attempt,
+    Driver,
+)
+from quorate.client.attempt.eventlog import ClientEventLog
 from quorate.client.discovery.target import Target
-from quorate.client.driver import Accept, Ask, Attempt, Driver
-from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
-from quorate.client.keeper import CheckStored, Keeper
-from quorate.client.standing import Standing
-from quorate.client.transport import Transport
+from quorate.client.storage.record_store import CheckStored, Keeper
+from quorate.client.storage.status import Standing
+from quorate.client.transport.exchange import Transport
 from quorate.core.events import AnswerReceived, RequestSent
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, Answer, LicenseStatus

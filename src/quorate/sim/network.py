@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from quorate.client.driver import Ask
-from quorate.client.transport import read_answer
+from quorate.client.attempt.attempt import Ask
+from quorate.client.transport.exchange import read_answer
 from quorate.core.messages import Answer, Problem, encode
 from quorate.errors import HostUnreachableError, QuorateError
-from quorate.host.writer import Outcome
+from quorate.host.activation.writer import Outcome
 from quorate.sim.badhost import BadHost
 from quorate.sim.chance import Dice
 from quorate.sim.host import Message, SimHost

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from quorate.client.driver import Accept
-from quorate.client.keeper import CheckStored
+from quorate.client.attempt.attempt import Accept
+from quorate.client.storage.record_store import CheckStored
 from quorate.core.documents import (
     HOST_CERTIFICATE,
     PRODUCT,
@@ -33,7 +33,7 @@ from quorate.core.messages import Answer
 from quorate.core.policy import DAY_S, MachineClass, Policy
 from quorate.core.trust import Anchor, Question, accept_answer, check_stored_lease, clock_skew, soft_until
 from quorate.errors import AnswerMismatchError, BadSignatureError, LeaseInvalidError
-from quorate.host.keyring import Credentials
+from quorate.host.identity.keyring import Credentials
 from quorate.sim.chance import Chance
 
 __all__ = ["EDITIONS", "Desk", "QuickProof", "said_in"]

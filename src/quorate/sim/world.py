@@ -15,13 +15,13 @@ from typing import TextIO
 
 from msgspec import UNSET
 
-from quorate.client.standing import Standing
+from quorate.client.storage.status import Standing
 from quorate.core.events import CountFalling
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import MachineClass
 from quorate.errors import QuorateError
-from quorate.host.writer import Outcome
+from quorate.host.activation.writer import Outcome
 from quorate.sim.badhost import BadHost
 from quorate.sim.chance import Chance, Dice
 from quorate.sim.fleet import Fleet

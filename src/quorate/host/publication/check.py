@@ -28,8 +28,8 @@ from quorate.errors import (
     RecordStaleError,
     RecordsTooManyError,
 )
-from quorate.host.publication.advice import removal_line
-from quorate.host.publication.locate import Names
+from quorate.host.publication.manual_record import removal_line
+from quorate.host.publication.name_servers import Names
 from quorate.host.publication.record import SrvRecord
 from quorate.host.publication.settings import PublicationSettings
 

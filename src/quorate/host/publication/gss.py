@@ -32,11 +32,11 @@ from quorate.errors import (
     KerberosError,
     KerberosServerUnknownError,
 )
-from quorate.host.publication.exchange import Reply, Wire, read_reply
 from quorate.host.publication.keytab import principal_of
-from quorate.host.publication.locate import Names, Primary
-from quorate.host.publication.refusal import clock_skew
+from quorate.host.publication.name_servers import Names, Primary
 from quorate.host.publication.signature import Signature
+from quorate.host.publication.tcp_exchange import Reply, Wire, read_reply
+from quorate.host.publication.update_errors import clock_skew
 
 gssapi: Any
 _missing_reason = ""

@@ -18,7 +18,7 @@ import structlog
 from quorate.clock import Clock
 from quorate.core.events import HostEvent, PublicationFailed, PublicationSucceeded
 from quorate.errors import MdnsAnnouncementError
-from quorate.host.config import Settings
+from quorate.host.settings.settings import Settings
 
 __all__ = ["MdnsThread"]
 

@@ -25,7 +25,7 @@ from quorate.errors import (
     QuorateError,
 )
 from quorate.host.publication.gss import negotiate
-from quorate.host.publication.locate import Names, Primary
+from quorate.host.publication.name_servers import Names, Primary
 from quorate.host.publication.record import SrvRecord, decode_records, encode_records
 from quorate.host.publication.settings import PublicationSettings, TsigKey
 from quorate.host.publication.signature import Signature

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from quorate.core.messages import decode_strict, encode
 
-__all__ = ["SrvRecord", "decode_records", "encode_records", "full_name"]
+__all__ = ["SrvRecord", "decode_records", "encode_records"]
 
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]
 _Short = Annotated[int, Meta(ge=0, le=65_535)]
@@ -72,21 +72,6 @@ class SrvRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             weight=rdata.weight,
             ttl=min(ttl, 604_800),
         )
-
-
-def full_name(text: str) -> str:
-    """A DNS name as we write it: absolute, lower case, ASCII (international names in their A-label form).
-
-    Raises:
-        ValueError: not a DNS name, with the reason.
-    """
-    try:
-        name = dns.name.from_text(text.strip().rstrip(".") + ".")
-    except (dns.exception.DNSException, UnicodeError) as fault:
-        raise ValueError(f"{text!r} is not a DNS name: {fault}") from None
-    if len(name.labels) < 2:
-        raise ValueError("a name is missing")
-    return name.to_text().lower()
 
 
 _decoder = msgspec.json.Decoder(Annotated[tuple[SrvRecord, ...], Meta(max_length=RECORDS_MAX)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,59 +18,25 @@ import dns.inet
 import dns.name
 import dns.tsig
 
-from quorate.errors import DnsHostNameNotQualifiedError, InvalidSettingError, QuorateError
+from quorate.errors import DnsHostNameNotQualifiedError, QuorateError
 from quorate.files import read_secret
-from quorate.host.publication.record import SrvRecord, full_name
+from quorate.host.publication.record import SrvRecord
+from quorate.host.settings.dns import (
+    Domain,
+    ServerAddress,
+    _check_domains,
+    _check_number,
+    _invalid,
+    _number,
+    _switch,
+    full_name,
+    parse_domains,
+)
 
-__all__ = ["Domain", "PublicationSettings", "ServerAddress", "TsigKey", "parse_domains"]
+__all__ = ["PublicationSettings", "TsigKey"]
 
-DOMAINS_MAX = 32  # each costs a few exchanges with a name server, one after the other
 SERVICES_MAX = 16
 _SERVICE = re.compile(r"_[a-z0-9-]{1,15}\._tcp\Z")
-
-
-@dataclass(frozen=True)
-class Domain:
-    """One domain to publish to. `name` is absolute; clients try the lowest priority first, then draw by weight."""
-
-    name: str
-    priority: int = 0
-    weight: int = 0
-
-
-@dataclass(frozen=True)
-class ServerAddress:
-    """A name server set by hand: a name or an IP address, and its port."""
-
-    host: str
-    port: int = 53
-
-    @classmethod
-    def parse(cls, text: str) -> ServerAddress:
-        """`NAME`, `NAME:PORT`, `1.2.3.4:PORT`, `2001:db8::1`, `[2001:db8::1]:PORT`.
-
-        Raises:
-            InvalidSettingError: anything else.
-        """
-        host, port = text.strip(), "53"
-        if bracketed := re.fullmatch(r"\[([^\]]+)\](?::(\d{1,5}))?", host):
-            host, port = bracketed[1], bracketed[2] or port
-        elif host.count(":") == 1:
-            host, port = host.split(":")
-        is_address = dns.inet.is_address(host)
-        try:
-            if not is_address:
-                host = full_name(host)
-            if not 1 <= int(port) <= 65_535:
-                raise ValueError(f"{port} is not a port")
-        except ValueError as fault:
-            raise _invalid("dns-server", str(fault), "NAME, NAME:PORT or an IP address") from None
-        return cls(host, int(port))
-
-    def __str__(self) -> str:
-        """As `parse` takes it."""
-        host = self.host.rstrip(".")
-        return host if self.port == 53 else f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -263,54 +229,3 @@ DEFAULTS = {
     "dns-withdraw-on-stop": "off",
 }
 """The settings by the name people type, with the text of their default."""
-
-
-def parse_domains(text: str) -> tuple[Domain, ...]:
-    """The domains in a list such as `corp.example; lab.example, 10, 5`.
-
-    Raises:
-        InvalidSettingError: which entry, and why.
-    """
-    domains = []
-    for entry in filter(str.strip, re.split(r"[;\n\r]+", text)):
-        name, *numbers = (part.strip() for part in entry.split(","))
-        if len(numbers) > 2:
-            raise _invalid("dns-domains", f"{entry.strip()!r} has more than three parts", _DOMAIN_HELP)
-        try:
-            full = full_name(name)
-        except ValueError as fault:
-            raise _invalid("dns-domains", str(fault), _DOMAIN_HELP) from None
-        priority, weight = (_number("dns-domains", number, 0, 65_535) for number in (*numbers, "0", "0")[:2])
-        domains.append(Domain(full, priority, weight))
-    _check_domains(domains)
-    return tuple(domains)
-
-
-_DOMAIN_HELP = "`domain` or `domain, priority, weight`, entries between semicolons or on lines of their own."
-
-
-def _check_domains(domains: Sequence[Domain]) -> None:
-    if len(domains) > DOMAINS_MAX or len({each.name for each in domains}) != len(domains):
-        raise _invalid("dns-domains", "a domain stands twice, or there are too many", f"At most {DOMAINS_MAX}.")
-
-
-def _number(name: str, text: str, low: int, high: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise _invalid(name, f"{text!r} is not a whole number", f"{low}..{high}")
-    _check_number(name, int(text), low, high)
-    return int(text)
-
-
-def _check_number(name: str, number: int, low: int, high: int) -> None:
-    if not low <= number <= high:
-        raise _invalid(name, f"{number} is outside {low}..{high}", f"{low}..{high}")
-
-
-def _switch(name: str, text: str) -> bool:
-    if text.lower() not in ("on", "off"):
-        raise _invalid(name, f"{text!r} is neither on nor off", "on or off")
-    return text.lower() == "on"
-
-
-def _invalid(name: str, reason: str, allowed: str) -> InvalidSettingError:
-    return InvalidSettingError(name=name, reason=reason, allowed=allowed)

@@ -16,11 +16,11 @@ import dns.update
 
 from quorate.clock import Clock
 from quorate.errors import DnsRecordNotThereError, QuorateError
-from quorate.host.publication.exchange import Reply, signed
-from quorate.host.publication.locate import Names, Primary
+from quorate.host.publication.name_servers import Names, Primary
 from quorate.host.publication.record import SrvRecord
-from quorate.host.publication.refusal import Evidence, refusal
 from quorate.host.publication.signature import Signature
+from quorate.host.publication.tcp_exchange import Reply, signed
+from quorate.host.publication.update_errors import Evidence, refusal
 
 __all__ = ["Change", "apply_change"]
 

@@ -17,8 +17,8 @@ from quorate.core.events import CmidForked, RequestHandled
 from quorate.core.ids import link_bytes, unb64url
 from quorate.core.messages import encode
 from quorate.core.policy import Threshold
-from quorate.host.store.entries import Arrived, fork_event, handled_event
 from quorate.host.store.lineage import exchanged, fork_of, is_exchanged, tell
+from quorate.host.store.request_events import Arrived, fork_event, handled_event
 
 __all__ = ["Arrived", "Batch", "CountKey", "Key", "Record", "cmid_bytes"]
 

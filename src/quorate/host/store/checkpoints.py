@@ -13,8 +13,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.checkpoint import CheckpointSigner
 from quorate.core.eventchain import DIGEST_BYTES, LOG_BYTES, Link
-from quorate.host.store.chain import head_of, log_of
 from quorate.host.store.database import Database
+from quorate.host.store.event_writer import head_of, log_of
 from quorate.host.store.schema import event_checkpoints, events
 
 __all__ = ["CHECKPOINTS_MAX", "Sealed", "mark_removal", "seal"]

@@ -26,7 +26,7 @@ from quorate.errors import (
     StoreUnavailableError,
 )
 from quorate.files import give_to_folder_owner, sync_folder
-from quorate.host.store.driver import rows_of
+from quorate.host.store.cursor import rows_of
 
 __all__ = ["REVISIONS", "Database", "revision_of"]
 

@@ -18,9 +18,9 @@ from quorate.core.checkpoint import CheckpointSigner
 from quorate.core.count import is_in_window
 from quorate.core.eventchain import EVENT_OVERHEAD
 from quorate.host.store.batch import Key
-from quorate.host.store.chain import head_of
 from quorate.host.store.checkpoints import mark_removal
 from quorate.host.store.database import Database
+from quorate.host.store.event_writer import head_of
 from quorate.host.store.schema import cmid_records, events
 
 __all__ = ["Retention", "sweep_step", "trim_events_step"]

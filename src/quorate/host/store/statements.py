@@ -1,6 +1,6 @@
 """The statements that every answer needs, made once.
 
-SQLAlchemy compiles them and the driver runs them, on plain rows (`host/store/driver.py`).
+SQLAlchemy compiles them and the driver runs them, on plain rows (`host/store/cursor.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.count import ActivationCount
 from quorate.host.store.batch import CountKey, Key, Record
-from quorate.host.store.driver import AnyConnection, rows_of, run_many
+from quorate.host.store.cursor import AnyConnection, rows_of, run_many
 from quorate.host.store.schema import cmid_records, request_counters
 
 __all__ = ["Compiled", "CompiledList", "Statements", "heard_cmids"]

@@ -19,9 +19,9 @@ from quorate.core.messages import LicenseStatus
 from quorate.core.policy import Threshold
 from quorate.errors import CountInsufficientError
 from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes
-from quorate.host.store.chain import EventWriter
+from quorate.host.store.cursor import AnyConnection
 from quorate.host.store.database import Database
-from quorate.host.store.driver import AnyConnection
+from quorate.host.store.event_writer import EventWriter
 from quorate.host.store.reports import Reports
 from quorate.host.store.schema import settings
 from quorate.host.store.statements import Statements

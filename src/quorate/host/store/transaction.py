@@ -12,8 +12,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.events import HostEvent
 from quorate.core.messages import encode
-from quorate.host.store.chain import EventWriter
 from quorate.host.store.database import Database
+from quorate.host.store.event_writer import EventWriter
 from quorate.host.store.schema import settings
 
 __all__ = ["Transaction", "transaction", "write_settings"]

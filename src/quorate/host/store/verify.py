@@ -18,9 +18,9 @@ from quorate.core.eventchain import LOG_BYTES, begin
 from quorate.core.ids import b64url
 from quorate.core.keys import VerifyKeys
 from quorate.errors import MalformedError, TrustError
-from quorate.host.store.chain import log_of
 from quorate.host.store.checkpoints import CHECKPOINTS_MAX
 from quorate.host.store.database import Database
+from quorate.host.store.event_writer import log_of
 
 __all__ = ["LogVerdict", "verify_log"]
 

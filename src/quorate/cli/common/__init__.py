@@ -1,0 +1,1 @@
+"""What several command groups share: output, configuration reports, completion, roles, variables."""

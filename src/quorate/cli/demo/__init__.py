@@ -1,0 +1,1 @@
+"""The demo: a publisher, a KMS host and a fleet on one machine."""

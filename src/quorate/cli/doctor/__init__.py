@@ -1,0 +1,1 @@
+"""The doctor: every check in order, with the fix."""

@@ -1,0 +1,86 @@
+"""`quorate host backup`, `restore`, `new-database`: a whole host into one file and back, and what to do without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quorate.cli.common.output import JsonFlag, Output, StateDir
+from quorate.cli.host.open import host_paths
+from quorate.clock import SystemClock, SystemEntropy
+from quorate.core.trust import utc_text
+from quorate.host.admin.backup import Backup, back_up
+from quorate.host.admin.restore import new_database, restore
+
+__all__ = ["add_backup_commands"]
+
+_LABELS = {
+    "backup": "Backup",
+    "host_id": "Host id",
+    "made": "Made",
+    "files": "Files",
+    "bytes": "Bytes",
+    "state_dir": "State",
+}
+
+
+def add_backup_commands(app: typer.Typer) -> None:
+    """The three commands, into `quorate host`."""
+    app.command("backup", epilog="Example: quorate host backup kms.backup")(_backup)
+    app.command("restore", epilog="Example: quorate host restore kms.backup")(_restore)
+    app.command("new-database", epilog="Example: quorate host new-database")(_new_database)
+
+
+def _backup(
+    file: Annotated[Path, typer.Argument(help="Where to write it; a new file.", metavar="FILE")],
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Put this host into one file: papers, records, settings. It may run meanwhile."""
+    output = Output(as_json)
+    made = back_up(host_paths(folder), file.absolute(), SystemClock(), SystemEntropy())
+    _show(output, file, made)
+    output.say(
+        f"{file} holds this host's signing key: who has it can answer as this host. Keep it where keys are kept."
+    )
+
+
+def _restore(
+    file: Annotated[Path, typer.Argument(help="What `quorate host backup` wrote.", metavar="FILE")],
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Make an empty folder the host that a backup holds, on this machine or another. It uses no activation."""
+    output = Output(as_json)
+    paths = host_paths(folder)
+    made = restore(file.absolute(), paths, SystemClock(), SystemEntropy())
+    _show(output, file, made, paths.root)
+    if file.stat().st_mode & 0o077:
+        output.say(f"note: {file} may be read by others, and holds this host's signing key: chmod 600 {file}")
+    output.say("Next: quorate host run. Never beside the host that the backup was made of: they are one and the same.")
+
+
+def _new_database(folder: StateDir = None, as_json: JsonFlag = False) -> None:
+    """Begin with an empty database where the host has lost its own. Clients are counted as they come back."""
+    output = Output(as_json)
+    paths = host_paths(folder)
+    new_database(paths, SystemClock(), SystemEntropy())
+    output.facts({"database": str(paths.database)}, {"database": "Database"})
+    output.say("All settings are at their defaults; make yours again (quorate host set). Next: quorate host run")
+
+
+def _show(output: Output, file: Path, made: Backup, root: Path | None = None) -> None:
+    facts = {
+        "backup": str(file),
+        "host_id": made.host_id,
+        "made_s": made.made_s,
+        "made": utc_text(made.made_s),
+        "version": made.version,
+        "schema": made.schema,
+        "files": len(made.members),
+        "bytes": sum(member.size for member in made.members),
+        **({} if root is None else {"state_dir": str(root)}),
+    }
+    output.facts(facts, _LABELS)

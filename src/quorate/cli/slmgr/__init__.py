@@ -1,0 +1,1 @@
+"""`quorate-slmgr`: slmgr's own switches."""

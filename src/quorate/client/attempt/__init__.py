@@ -1,0 +1,1 @@
+"""Activation attempt: find a host, ask, verify, record; once or as an agent."""

@@ -1,0 +1,1 @@
+"""Settings of a KMS client: variables and the configuration file."""

@@ -1,0 +1,1 @@
+"""The client's record on disk: its form, its files, its lock, its status."""

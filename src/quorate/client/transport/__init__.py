@@ -1,0 +1,1 @@
+"""HTTP to a KMS host: one request, one response."""

@@ -1,0 +1,1 @@
+"""Activation: a request becomes a decision on disk and a signed answer."""

@@ -1,0 +1,1 @@
+"""Administration: the audited operations behind commands and API; backup, restore, configuration."""

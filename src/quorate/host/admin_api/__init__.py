@@ -1,0 +1,1 @@
+"""TCP 1689: authentication, routes and console of administration."""

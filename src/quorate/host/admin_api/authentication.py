@@ -1,0 +1,202 @@
+"""The gate of administration: which token it is, what it may do, and from where; every refusal is on record.
+
+The token in `admin.token` belongs to the machine: it is good for whoever asks from this machine itself, and only for
+them. From elsewhere it takes a named token (`host/admin/tokens.py`). Why a token was refused stands in event 12315; who sent
+it learns no more than that it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from quorate.clock import Clock
+from quorate.core.admintoken import TOKEN_CHARACTERS, Scope, check_token
+from quorate.core.events import AdministrationLocked, HostEvent
+from quorate.core.policy import HOUR_S
+from quorate.core.trust import utc_text
+from quorate.errors import LockedOutError, QuorateError, ScopeMissingError, TokenDamagedError, UnauthorizedError
+from quorate.host.admin.audit import Actor, told
+from quorate.host.admin.tokens import (
+    LOCAL,
+    AdminTokens,
+    KeptToken,
+    RemovedToken,
+)
+from quorate.host.admin_api.lockout import LOCKED_S, Lockout
+from quorate.host.settings.networks import is_loopback
+
+__all__ = ["Caller", "Gate"]
+
+SESSION_S: Final = 12 * HOUR_S
+REFUSALS_MAX: Final = 120  # events in a minute, from all sources together: locking is by source, the disk is one
+COOKIE_MAX: Final = 200
+GIVEN_MAX: Final = 4 * TOKEN_CHARACTERS  # nothing longer is a token, and is not hashed
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the name and the scope of the token, and the address."""
+
+    name: str
+    scope: Scope
+    source: str
+
+    @property
+    def actor(self) -> Actor:
+        """As events name it."""
+        return Actor(self.name, self.source)
+
+
+class Gate:
+    """For one running host; on the event loop's thread.
+
+    Args:
+        local_token: the one in `admin.token`.
+        record: takes events, and returns at once.
+    """
+
+    def __init__(
+        self, tokens: AdminTokens, local_token: str, clock: Clock, record: Callable[[HostEvent], object]
+    ) -> None:
+        self._tokens = tokens
+        self._local = local_token
+        self._clock = clock
+        self._record = record
+        self._lockout = Lockout(clock)
+        self._refusals = (0, clock.monotonic_s())
+        self._log = structlog.get_logger("quorate.host.gate")
+        # The cookie proves the token without being it: a stolen one opens the console's pages and nothing else.
+        self._session_key = hmac.new(local_token.encode(), b"quorate-console-session", hashlib.sha256).digest()
+
+    def admit(self, given: str | None, address: str, user: str | None = None) -> Caller:
+        """Whoever sends this token from there.
+
+        Args:
+            given: what was sent; None or empty is nothing, and no failure that counts.
+            user: whom the caller says to be; `admin` and None are anybody.
+
+        Raises:
+            LockedOutError: too many wrong ones came from there.
+            TokenDamagedError: not a whole token.
+            UnauthorizedError: none, or not a good one.
+        """
+        if not given:
+            raise UnauthorizedError
+        self._lockout.check(address)
+        try:
+            check_token(given)
+        except TokenDamagedError as damaged:
+            raise self._refused(address, "unknown", damaged.message, damaged) from None
+        name, scope, reason = self._judge(given, address, user)
+        if reason is not None:
+            raise self._refused(address, name, reason, UnauthorizedError())
+        self._lockout.succeeded(address)
+        return Caller(name, scope, address)
+
+    def needs(self, caller: Caller, scope: Scope, what: str) -> None:
+        """That the caller may do it.
+
+        Raises:
+            ScopeMissingError
+        """
+        if not caller.scope.includes(scope):
+            fault = ScopeMissingError(name=caller.name)
+            self._note(caller.actor, "refused", f"{what}: {fault.message}", fault)
+            raise fault
+
+    # --- the console's sessions --------------------------------------------------------------------------------
+
+    def cookie(self, caller: Caller) -> str:
+        """What stands for the token in a browser, for twelve hours at most."""
+        since_s = self._clock.now_s()
+        return f"{caller.name}.{since_s}.{self._sealed(caller.name, since_s)}"
+
+    def admit_cookie(self, cookie: str, address: str) -> Caller | None:
+        """Whose cookie it is, while the token is good; None for any other."""
+        parts = cookie[:COOKIE_MAX].rsplit(".", 2)  # a name may have dots in it
+        if len(parts) != 3 or not (parts[1].isascii() and parts[1].isdigit()):
+            return None
+        name, since_s = parts[0], int(parts[1])
+        scope = self._scope_of(name, address)
+        if scope is None or not 0 <= self._clock.now_s() - since_s < SESSION_S:
+            return None
+        if not hmac.compare_digest(parts[2].encode(), self._sealed(name, since_s).encode()):
+            return None
+        return Caller(name, scope, address)
+
+    def _sealed(self, name: str, since_s: int) -> str:
+        kept = self._book_entry(name)
+        digest = "" if kept is None else kept.sha256
+        return hmac.new(self._session_key, f"{name} {since_s} {digest}".encode(), hashlib.sha256).hexdigest()
+
+    def _scope_of(self, name: str, address: str) -> Scope | None:
+        if name == LOCAL:
+            return Scope.OPERATE if is_loopback(address) else None
+        kept = self._book_entry(name)
+        return None if kept is None or kept.is_expired(self._clock.now_s()) else kept.scope
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _judge(self, given: str, address: str, user: str | None) -> tuple[str, Scope, str | None]:
+        """Name and scope, and why not."""
+        is_local = hmac.compare_digest(given.encode("utf-8", "replace"), self._local.encode())
+        found = None if is_local or len(given) > GIVEN_MAX else self._find(given)
+        name, scope, reason = "unknown", Scope.READ, None
+        if is_local:
+            name, scope = LOCAL, Scope.OPERATE
+            if not is_loopback(address):
+                reason = "the token in admin.token is good on the host itself only"
+        elif isinstance(found, KeptToken):
+            name, scope = found.name, found.scope
+            if found.is_expired(self._clock.now_s()):
+                reason = f"the token ended on {utc_text(found.expires_s or 0)}"
+        elif isinstance(found, RemovedToken):
+            name, reason = found.name, f"the token was removed on {utc_text(found.removed_s)}"
+        else:
+            reason = "there is no such token"
+        if reason is None and user not in (None, "", LOCAL, name):
+            reason = "the user that was named is not the name of the token"
+        return name, scope, reason
+
+    def _find(self, given: str) -> KeptToken | RemovedToken | None:
+        try:
+            return self._tokens.book().found(given)
+        except QuorateError as fault:
+            self._log.error("tokens_unusable", code=fault.code, message=fault.message, hint=fault.hint)
+            return None
+
+    def _book_entry(self, name: str) -> KeptToken | None:
+        try:
+            return self._tokens.book().named(name)
+        except QuorateError:
+            return None
+
+    def _refused(self, address: str, name: str, reason: str, fault: QuorateError) -> QuorateError:
+        """On record; the fault to raise."""
+        number = self._lockout.failed(address)
+        self._note(Actor(name, address), "sign-in", reason, fault)
+        if number is not None:
+            locked = LockedOutError.code
+            self._log.warning("administration_locked", source=address, failures=number, locked_s=LOCKED_S)
+            self._record(
+                AdministrationLocked(
+                    time_s=self._clock.now_s(), code=locked, source=address, failures=number, locked_s=LOCKED_S
+                )
+            )
+        return fault
+
+    def _note(self, by: Actor, action: str, message: str, fault: QuorateError) -> None:
+        number, since_s = self._refusals
+        if self._clock.monotonic_s() - since_s >= 60:
+            number, since_s = 0, self._clock.monotonic_s()
+        self._refusals = (number + 1, since_s)
+        if number < REFUSALS_MAX:
+            self._record(told(self._clock.now_s(), by, action, message, fault=fault))
+        elif number == REFUSALS_MAX:
+            self._log.warning("refusals_not_recorded", most_in_a_minute=REFUSALS_MAX)

@@ -1,0 +1,1 @@
+"""HTTPS server of administration: certificate, reload, connections."""

@@ -1,0 +1,1 @@
+"""Monitoring of a KMS host: readiness, metrics, doctor."""

@@ -1,0 +1,1 @@
+"""The operating system's process: the state lock, listening sockets, priority."""

@@ -1,0 +1,1 @@
+"""The running KMS host: composition root, signals, and the work beside answering."""
