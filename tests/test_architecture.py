@@ -1,4 +1,5 @@
-"""The house stands: imports only go down, siblings do not know each other, core is pure, one module knows the time.
+"""The house stands: imports only go down, between packages and between the rooms inside them; siblings do not know each
+other, core is pure, one module knows the time.
 
 Each failure names the line, the rule, and what to do instead.
 """
@@ -12,22 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.source import ROOT, Import, Module, modules
-
-FLOORS = {
-    "errors": 0,
-    "clock": 0,
-    "files": 0,
-    "core": 1,
-    "host": 2,
-    "client": 2,
-    "publisher": 2,
-    "ingest": 2,
-    "quorate": 3,  # the SDK's face, `quorate/__init__.py`: names from the client's room
-    "sim": 3,
-    "cli": 4,
-    "__main__": 5,
-}
+from tests.support.house import FLOORS, INNER_FLOORS, floor_of, inner_room
+from tests.support.source import ROOT, SRC, Import, Module, modules
 
 # Third-party libraries by room, as the names of pyproject.toml's extras. `cli` may use all: each group's module is
 # imported only when it is asked for (cli/main.py).
@@ -35,6 +22,7 @@ EXTRAS = {
     "errors": (),
     "clock": (),
     "files": (),
+    "systemd": (),
     "core": (),
     "quorate": (),
     "client": (),
@@ -118,6 +106,53 @@ def test_imports_only_go_down_and_siblings_never_meet() -> None:
         problems,
         "Imports go down only. What two rooms share belongs in core, or is handed in by the one who builds both.",
     )
+
+
+def test_every_room_inside_a_package_has_a_floor() -> None:
+    unknown = [
+        f"{module.where(1)}: {room} has no floor"
+        for module in modules()
+        if (room := inner_room(module.name)) is not None and floor_of(module.room, room) is None
+    ]
+    tell(unknown, "Put the file into a room of tests/support/house.py; a new room needs its floor there.")
+
+
+def test_every_floor_inside_a_package_has_its_rooms() -> None:
+    there = {(module.room, inner_room(module.name)) for module in modules()}
+    planned = {(package, room) for package, floors in INNER_FLOORS.items() for rooms in floors for room in rooms}
+    assert planned <= there, f"rooms that nobody lives in: {sorted(planned - there)}"
+
+
+def test_imports_between_the_rooms_of_a_package_only_go_down() -> None:
+    problems = [problem for module in modules() for problem in _upward(module)]
+    tell(
+        problems,
+        "A room knows the rooms below it only. What two rooms of a floor share belongs below both, or is handed in by "
+        "the one that builds both (tests/support/house.py has the floors).",
+    )
+
+
+def test_an_import_upward_is_found() -> None:
+    source = "from quorate.host.server.server import run_host\nfrom quorate.host import admin_api\n"
+    module = Module("quorate.host.store.batch", SRC / "quorate/host/store/batch.py", ast.parse(source))
+    assert [problem.partition(": ")[2] for problem in _upward(module)] == [
+        "store (floor 0) imports quorate.host.server.server (floor 6)",
+        "store (floor 0) imports quorate.host.admin_api (floor 5)",
+    ]
+
+
+def _upward(module: Module) -> Iterator[str]:
+    own = inner_room(module.name)
+    for found in module.imports():
+        target = ours(found)
+        if own is None or target is None or room_of(target) != module.room:
+            continue
+        other = inner_room(target)
+        if other is None or other == own:
+            continue
+        above, below = floor_of(module.room, own), floor_of(module.room, other)
+        if above is not None and below is not None and not below < above:
+            yield f"{module.where(found.line)}: {own} (floor {above}) imports {target} (floor {below})"
 
 
 def test_no_import_cycles() -> None:
@@ -211,17 +246,17 @@ def _dotted(node: ast.expr) -> str:
     return ""
 
 
-def test_the_environment_is_read_in_config_and_cli_only() -> None:
+def test_the_environment_is_read_in_settings_and_cli_only() -> None:
     problems = []
     for module in modules():
-        if module.room == "cli" or module.name.split(".")[-1] == "config":
+        if module.room == "cli" or module.name == "quorate.client.settings.environment":
             continue
         problems += [
             f"{module.where(node.lineno)}: reads os.{node.attr}"
             for node in ast.walk(module.tree)
             if isinstance(node, ast.Attribute) and _dotted(node) in {"os.environ", "os.getenv", "os.environb"}
         ]
-    tell(problems, "Read it in config.py or in the command, and hand the value in.")
+    tell(problems, "Read it in client/settings/environment.py or in the command, and hand the value in.")
 
 
 # --- libraries -------------------------------------------------------------------------------------------------------

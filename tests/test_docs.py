@@ -17,6 +17,7 @@ from quorate.host.settings.settings import RULES
 from scripts.docs.__main__ import COMMAND, stale_pages
 from scripts.docs.commands import Command, commands
 from scripts.docs.words import anchor
+from tests.support.house import inner_room
 from tests.support.source import ROOT, Module, modules
 from tests.test_architecture import declared
 
@@ -114,13 +115,11 @@ def test_every_command_has_help_an_example_and_a_variable_for_each_flag() -> Non
     tell(problems, "People read --help first; scripts need --json and the environment (docs/reference/commands.md).")
 
 
-def test_every_module_is_on_the_architecture_page() -> None:
+def test_every_room_is_on_the_architecture_page() -> None:
     page = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
-    missing = [
-        module.name
-        for module in modules()
-        if module.name != "quorate" and f"**`{module.name.removeprefix('quorate.')}`**" not in page
-    ]
+    packages = {f"- **`{module.room}`** " for module in modules() if module.room != "__main__"}
+    rooms = {f"  - `{room}` " for module in modules() if (room := inner_room(module.name)) is not None}
+    missing = sorted(line for line in packages | rooms if line not in page)
     assert not missing, f"not on the page: {missing}. Run: {COMMAND}"
 
 

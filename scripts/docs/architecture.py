@@ -1,4 +1,4 @@
-"""The list of modules in `docs/explanation/architecture.md`: each needs only what was read before it."""
+"""The rooms in `docs/explanation/architecture.md`: one line each, in the order in which they are read."""
 
 from __future__ import annotations
 
@@ -7,69 +7,35 @@ import re
 from collections.abc import Iterator
 
 from scripts.docs.words import prose
-from tests.support.source import ROOT, Module, modules
+from tests.support.house import FLOORS, INNER_FLOORS
+from tests.support.source import ROOT, modules
 
-__all__ = ["ARCHITECTURE", "architecture_page", "first_sentence", "reading_order"]
+__all__ = ["ARCHITECTURE", "architecture_page", "first_sentence"]
 
 ARCHITECTURE = "docs/explanation/architecture.md"
-MODULES_BEGIN, MODULES_END = "<!-- modules: made from the code by `make docs` -->", "<!-- end of modules -->"
-ROOMS_IN_ORDER = (
-    "errors",
-    "clock",
-    "files",
-    "core",
-    "publisher",
-    "host",
-    "client",
-    "quorate",
-    "sim",
-    "cli",
-    "__main__",
-)
+ROOMS_BEGIN, ROOMS_END = "<!-- rooms: made from the code by `make docs` -->", "<!-- end of rooms -->"
 
 
 def architecture_page() -> str:
-    """The architecture page with its list of modules as they are now."""
+    """The architecture page with its rooms as they are now."""
     page = (ROOT / ARCHITECTURE).read_text(encoding="utf-8")
-    before, rest = page.split(MODULES_BEGIN)
-    return before + MODULES_BEGIN + "\n" + "\n".join(_module_lines()) + "\n" + rest[rest.index(MODULES_END) :]
+    before, rest = page.split(ROOMS_BEGIN)
+    return before + ROOMS_BEGIN + "\n" + "\n".join(_lines()) + "\n" + rest[rest.index(ROOMS_END) :]
 
 
-def _module_lines() -> Iterator[str]:
-    ordered = reading_order()
-    for room in sorted({module.room for module in ordered}, key=_place):
-        yield ""
-        for module in (each for each in ordered if each.room == room):
-            name = module.name.removeprefix("quorate.")
-            yield f"- **`{name}`** {first_sentence(ast.get_docstring(module.tree) or '')}"
+def _lines() -> Iterator[str]:
+    """Packages from the lowest floor up; below each, its rooms from the lowest floor up."""
+    said = {module.name: first_sentence(ast.get_docstring(module.tree) or "") for module in modules()}
     yield ""
-
-
-def _place(room: str) -> tuple[int, str]:
-    return (ROOMS_IN_ORDER.index(room) if room in ROOMS_IN_ORDER else len(ROOMS_IN_ORDER), room)
-
-
-def reading_order() -> list[Module]:
-    """All modules, each after those it imports; a room's own page (`__init__`) opens it."""
-    by_name = {module.name: module for module in modules()}
-    ordered: dict[str, Module] = {}
-
-    def read(module: Module) -> None:
-        if module.name in ordered:
-            return
-        package = module.name.rpartition(".")[0]
-        if package not in ("", "quorate") and package in by_name:
-            ordered.setdefault(package, by_name[package])
-        needed = {each.module for each in module.imports()} | {
-            f"{each.module}.{each.name}" for each in module.imports()
-        }
-        for name in sorted(needed & set(by_name) - {module.name, "quorate"}):
-            read(by_name[name])
-        ordered[module.name] = module
-
-    for module in sorted(by_name.values(), key=lambda each: (_place(each.room), each.name)):
-        read(module)
-    return list(ordered.values())
+    for package in FLOORS:
+        name = "quorate" if package == "quorate" else f"quorate.{package}"
+        if name not in said or package.startswith("__"):
+            continue
+        yield f"- **`{package}`** {said[name]}"
+        for rooms in reversed(INNER_FLOORS.get(package, ())):
+            for room in rooms:
+                yield f"  - `{room}` {said[f'{name}.{room}']}"
+    yield ""
 
 
 def first_sentence(text: str) -> str:
