@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -238,6 +239,11 @@ def test_misuse_is_exit_2(quorate: Quorate, words: list[str]) -> None:
     assert quorate(*words).exit_code == 2
 
 
+def _buffered() -> dict[str, str]:
+    """The environment of most people, where Python keeps back what it writes into a pipe."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_run_activates_and_ends_at_once_on_a_signal(
     installed: Installation, quorate: Quorate, host: ScriptedHost, number: signal.Signals
@@ -246,15 +252,20 @@ def test_run_activates_and_ends_at_once_on_a_signal(
     agent = subprocess.Popen(
         [sys.executable, "-c", "from quorate.cli.main import run; run()", "client", "run", "--json"],
         cwd=ROOT,
-        env=os.environ | {"QUORATE_STATE_DIR": str(installed.state_dir)},
+        env=_buffered() | {"QUORATE_STATE_DIR": str(installed.state_dir)},
         stdout=subprocess.PIPE,
         text=True,
     )
     assert agent.stdout is not None
-    with agent.stdout:
-        assert json.loads(agent.stdout.readline())["status"] == "licensed"
-        agent.send_signal(number)
-        assert agent.wait(BOUND_S) == 0
+    try:
+        with agent.stdout:
+            assert select.select([agent.stdout], [], [], BOUND_S)[0], f"nothing in the agent's pipe after {BOUND_S} s"
+            assert json.loads(agent.stdout.readline())["status"] == "licensed"
+            agent.send_signal(number)
+            assert agent.wait(BOUND_S) == 0
+    finally:
+        agent.kill()
+        agent.wait(BOUND_S)
     assert quorate("status", "--json").json["status"] == "licensed"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -65,7 +66,7 @@ def test_the_host_stays_up_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         demo = subprocess.Popen(
-            [*DEMO, "--clients", "3", "--threshold-client", "2"],
+            [*DEMO, "--clients", "3", "--threshold-client", "2", "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -74,6 +75,7 @@ def test_the_host_stays_up_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path
     finally:
         signal.signal(signal.SIGINT, before)
     assert demo.stderr is not None
+    assert demo.stdout is not None
     ready = ""
     try:
         for line in demo.stderr:
@@ -82,6 +84,8 @@ def test_the_host_stays_up_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path
                 break
         with urllib.request.urlopen(ready, timeout=10) as answer:  # noqa: S310  (our own, on loopback)
             assert json.load(answer)["ready"] is True
+        assert select.select([demo.stdout], [], [], 60)[0], "no figures in the pipe after 60 s, while the demo runs"
+        assert json.loads(demo.stdout.readline())["clients"] == 3
     finally:
         demo.send_signal(signal.SIGINT)
         demo.communicate(timeout=60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 import threading
@@ -77,7 +76,7 @@ def command(
 
             tally = _story(site, Tally(clients, threshold_client, retry_wait_s=retry_seconds), out, wait, pause_s)
             if as_json:
-                print(json.dumps(asdict(tally)))
+                out.facts(asdict(tally))
             else:
                 _tell(tally, out)
             if not exit_after:
