@@ -9,8 +9,15 @@ PYTHON ?=
 ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
+UV = $(or $(wildcard .tools/bin/uv),uv)
 
-.PHONY: help demo test lint format docs bench bench-simulator swarm venv clean
+# Habits of whoever types this must not change a result. Tests take out the rest (tests/support/surroundings.py); these
+# act before they could.
+HABITS := $(sort $(filter PYTHON% PYTEST_% QUORATE_% MYPY% RUFF_% HYPOTHESIS_% LC_% LANG LANGUAGE \
+	COLUMNS LINES NO_COLOR FORCE_COLOR CDPATH BASH_ENV ENV,$(filter-out PYTHON,$(.VARIABLES))))
+PLAINLY := env $(HABITS:%=-u %) LC_ALL=C.UTF-8
+
+.PHONY: help demo test lint format docs wheel bench bench-simulator swarm venv clean
 
 help:
 	@echo 'make demo    a publisher, a KMS host and a fleet that activates, until Ctrl-C (ARGS="--clients 40")'
@@ -20,6 +27,7 @@ help:
 	@echo 'make venv    .venv alone, .venv/bin/quorate included'
 	@echo 'make lint    ruff and mypy alone'
 	@echo 'make format  let ruff rewrite what it can'
+	@echo 'make wheel   what to install elsewhere, in dist/'
 	@echo 'make docs    write the generated pages of docs/reference again'
 	@echo 'make bench   the benchmark table (ARGS=--json for scripts)'
 	@echo 'make bench-simulator   what a simulated year costs (ARGS=--quick)'
@@ -31,13 +39,13 @@ demo: $(READY)
 
 # Files are spread over two processes; a file stays in one, so fixtures of a file are made once.
 test: lint
-	@scripts/bootstrap tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(PLAINLY) scripts/bootstrap tests
+	$(PLAINLY) $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(PLAINLY) $(BIN)/ruff check .
+	$(PLAINLY) $(BIN)/ruff format --check .
+	$(PLAINLY) $(BIN)/mypy
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -45,6 +53,10 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m scripts.docs
+
+wheel: $(READY)
+	@UV_PYTHON_DOWNLOADS=never $(UV) build --quiet --wheel --python $(BIN)/python --out-dir dist
+	@ls -t dist/quorate_activation-*.whl | head -n 1
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -59,7 +71,7 @@ venv: $(READY)
 
 # The stamp makes a second `make` cost nothing; a changed lock file sets up again.
 $(READY): pyproject.toml uv.lock scripts/bootstrap
-	@PYTHON='$(PYTHON)' scripts/bootstrap venv
+	@$(PLAINLY) PYTHON='$(PYTHON)' scripts/bootstrap venv
 	@touch $@
 
 clean:

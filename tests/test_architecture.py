@@ -12,12 +12,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from quorate.errors.installing import DISTRIBUTION
 from tests.support.source import ROOT, Import, Module, modules
 
 FLOORS = {
     "errors": 0,
     "clock": 0,
     "files": 0,
+    "opening": 0,
+    "owner": 0,
+    "rights": 0,
     "core": 1,
     "host": 2,
     "client": 2,
@@ -35,6 +39,9 @@ EXTRAS = {
     "errors": (),
     "clock": (),
     "files": (),
+    "opening": (),
+    "owner": (),
+    "rights": (),
     "core": (),
     "quorate": (),
     "client": (),
@@ -231,7 +238,7 @@ def declared() -> dict[str, set[str]]:
     """Distribution names by extra; the client's own under the empty name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lists = {"": project["dependencies"], **project["optional-dependencies"]}
-    return {extra: {_distribution(line) for line in lines} - {"quorate"} for extra, lines in lists.items()}
+    return {extra: {_distribution(line) for line in lines} - {DISTRIBUTION} for extra, lines in lists.items()}
 
 
 def _distribution(requirement: str) -> str:

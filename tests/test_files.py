@@ -46,7 +46,7 @@ def test_a_new_file_takes_nobodys_place(tmp_path: Path) -> None:
 def test_a_memory_stick_without_links_takes_requests_and_certificates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int
 ) -> None:
-    def no_link(*_: object) -> None:
+    def no_link(*_: object, **__: object) -> None:
         raise OSError(fault, os.strerror(fault))
 
     monkeypatch.setattr(os, "link", no_link)
@@ -83,14 +83,14 @@ def test_a_fault_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: 
     path = tmp_path / "file"
     path.write_bytes(b"old")
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
         if call == "fsync":
             patched.setattr(os, "fsync", full)
         else:
-            patched.setattr(Path, "replace", full)
+            patched.setattr(os, "replace", full)
         with pytest.raises(FileAccessError, match="no space left"):
             files.replace_file(path, b"new")
     assert (path.read_bytes(), names(tmp_path)) == (b"old", ["file"])

@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from tests.support.source import ROOT
 from tests.support.terminal import ANSWER_S, Terminal, blocks, failures
+from tests.support.waiting import PATIENCE_S, until
 
 BIN = Path(sys.executable).parent
 EXPECTED_REFUSAL = ("3", "quorate client activate --state-dir pc1")
@@ -35,7 +35,7 @@ class Reader(Terminal):
 
     def __init__(self, folder: Path) -> None:
         self.port, admin_port = free_ports(2)
-        self.folder = folder
+        self._home = folder
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("QUORATE_", "XDG_"))}
         self._environment = {
             **kept,
@@ -45,6 +45,11 @@ class Reader(Terminal):
             "QUORATE_HOST_RUN_ADMIN_PORT": str(admin_port),
         }
         super().__init__(folder=folder, environment=self._environment)
+
+    @property
+    def folder(self) -> Path:
+        """Where the page has led: an empty folder of its own, below the home folder."""
+        return self._home / "quorate-walk"
 
     def types(self, block: str) -> str:
         """What one block prints."""
@@ -57,14 +62,15 @@ class Reader(Terminal):
 
     def waits_for_the_host(self) -> None:
         """Until the host's port takes a connection."""
-        pause = threading.Event()
-        for _ in range(ANSWER_S * 20):
+
+        def listens() -> bool:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
+                socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S).close()
             except OSError:
-                pause.wait(0.05)
-        pytest.fail(f"the host does not listen after {ANSWER_S} s:\n{(self.folder / 'host.log').read_text()}")
+                return False
+            return True
+
+        until(listens, f"the host of {self.folder / 'host.log'} to listen")
 
     def runs_python(self, program: str) -> str:
         """What a program prints that is licensed as the first client is."""
@@ -107,5 +113,8 @@ def test_typing_the_lines_of_the_page_ends_with_two_activated_clients(page: str,
     assert failed == [EXPECTED_REFUSAL], "only the first client is refused, once"
     assert reader.types("wait $!; echo ended with $?").strip() == "ended with 0", "SIGTERM ends a host in good order"
     assert [reader.status(client)["status"] for client in ("pc1", "pc2")] == ["licensed", "licensed"]
+    assert {path.name for path in (reader.folder).iterdir()} >= {"vault", "host", "pc1", "pc2"}, (
+        "keys outside the checkout"
+    )
     for program in blocks(text, "python"):
         assert reader.runs_python(program) == "", "a licensed program says nothing"

@@ -63,7 +63,15 @@ export const keyId = text(/^[A-Za-z0-9_-]{16}$/, "16 characters");
 export const digest = text(/^[A-Za-z0-9_-]{43}$/, "43 characters");
 const UNSHOWABLE = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069";
 export const shown = text(new RegExp(`^[^${UNSHOWABLE}]{1,200}$`, "u"), "a text of 1 to 200 characters");
-export const machine = text(new RegExp(`^[^${UNSHOWABLE}]{1,253}$`, "u"), "a machine name");
+// Spaces, and what leaves no mark: of a machine name something is to be seen.
+const BLANK =
+  "\\u0020\\u00a0\\u1680\\u2000-\\u200a\\u202f\\u205f\\u3000\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5" +
+  "\\u180b-\\u180f\\u200b-\\u200f\\u2060-\\u2065\\u206a-\\u206f\\u2800\\u3164\\ufe00-\\ufe0f\\ufeff\\uffa0" +
+  "\\ufff0-\\ufffb\\u{1bca0}-\\u{1bca3}\\u{1d173}-\\u{1d17a}\\u{e0000}-\\u{e0fff}";
+export const machine = text(
+  new RegExp(`^(?=.{1,253}$)[${BLANK}]*[^${BLANK}${UNSHOWABLE}][^${UNSHOWABLE}]*$`, "u"),
+  "a machine name",
+);
 
 // --- section 3 -------------------------------------------------------------------------------------------------------
 

@@ -62,6 +62,9 @@ def _good() -> Iterator[Vector]:
     yield _request("full", "All members.", full)
     yield _request("nulls", "`previous_cmid` and `link` may be null.", _claims(previous_cmid=None, link=None))
     yield _request("machine-letters", "A machine name may have letters beyond ASCII.", _claims(machine="bücher-pc"))
+    yield _request(
+        "machine-joined", "A mark may join what is seen.", _claims(machine="\u200b\U0001f469\u200d\U0001f4bb ")
+    )
     yield _request("machine-of-253", "A machine name may have 253 characters.", _claims(machine="m" * 253))
     yield _request("machine-of-253-emoji", "They are counted, not their bytes.", _claims(machine="\U0001f600" * 253))
     yield _request("minutes-most", "Minutes are at most 5256000, ten years.", _claims(expires_in_min=5_256_000))
@@ -145,6 +148,10 @@ def _members() -> Iterator[Vector]:
         ("machine-override", "A machine name does not turn the direction of writing.", {"machine": "pc\u202etxt"}),
         ("machine-line-break", "A machine name has no line break.", {"machine": "pc\nfake log line"}),
         ("machine-escape", "A machine name steers no terminal.", {"machine": "pc\x1b[2J"}),
+        ("machine-blanks", "Of a machine name something is to be seen.", {"machine": " \u00a0\u3000"}),
+        ("machine-zero-width", "Characters that leave no mark are no name.", {"machine": "\u200b\ufeff\u2060"}),
+        ("machine-empty-letter", "Nor is a letter that shows nothing.", {"machine": "\u3164\ufe0f"}),
+        ("machine-tags", "Nor are those beyond the first plane.", {"machine": "\U000e0041\U0001d173"}),
         ("machine-c1-control", "U+009B is a control character too.", {"machine": "pc\u009b2J"}),
         ("nonce-short", "A nonce is 16 bytes.", {"nonce": NONCE[:-1]}),
         ("nonce-loose", "The unused bits of a nonce's last character are zero.", {"nonce": "A" * 21 + "B"}),

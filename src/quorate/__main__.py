@@ -1,4 +1,4 @@
-"""The way in: `quorate`, `quorate-slmgr`, `python -m quorate`. It needs nothing but Python, so it can say what is
+"""The way in: `quorate`, `quorate-slmgr`, `python -m quorate`. It needs nothing but the SDK, so it can say what is
 missing."""
 
 from __future__ import annotations
@@ -6,11 +6,13 @@ from __future__ import annotations
 import importlib
 import sys
 
+from quorate.errors.installing import pip_install
+
 __all__ = ["run", "slmgr"]
 
 
 def run() -> None:
-    """The command line, or one line on how to install it: `pip install quorate` alone brings the SDK without it."""
+    """The command line, or one line on how to install it: without an extra there is only the SDK."""
     _run("quorate.cli.main")
 
 
@@ -25,7 +27,7 @@ def _run(module: str) -> None:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("quorate"):
             raise
-        sys.stderr.write(f"error: {missing.name} is not installed\nhint: pip install 'quorate[cli]'\n")
+        sys.stderr.write(f"error: {missing.name} is not installed\nhint: {pip_install('cli')}\n")
         sys.exit(1)
     command.run()
 

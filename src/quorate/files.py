@@ -16,7 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from quorate.errors import FileAccessError, FilePermissionsError, MalformedError, OutputExistsError
+from quorate.errors import (
+    FileAccessError,
+    FilePermissionsError,
+    FolderNotPrivateError,
+    MalformedError,
+    OutputExistsError,
+)
+from quorate.opening import Place, open_plain, place_of
+from quorate.rights import is_loose, is_mended, is_nobodys_content
 
 __all__ = [
     "FOLDER_MODE",
@@ -26,7 +34,9 @@ __all__ = [
     "check_private",
     "give_to_folder_owner",
     "make_private_folder",
+    "open_to_append",
     "read_bounded",
+    "read_given",
     "read_secret",
     "remove_file",
     "replace_file",
@@ -40,8 +50,7 @@ FOLDER_MODE: Final = 0o700
 PUBLIC_MODE: Final = 0o644  # less where the umask says so
 SECRET_BYTES_MAX: Final = 4096  # a key, a token, a passphrase
 
-_LOOSE: Final = 0o077
-_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_BINARY: Final = getattr(os, "O_BINARY", 0)
 # A memory stick with FAT, on which requests and confirmations travel, has no second names for files.
 _NO_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -57,14 +66,18 @@ def make_private_folder(path: Path, *, is_inner: bool = False) -> Path:
 
     Raises:
         FilePermissionsError: it was there, holds files, and others may enter it.
+        FolderNotPrivateError: others may enter it, and it is not ours to change.
         FileAccessError: it cannot be made.
     """
     try:
-        if is_inner and not path.exists():
+        if is_inner and not os.path.lexists(path):
             path.mkdir(mode=FOLDER_MODE)
             give_to_folder_owner(path)
         path.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        if _is_loose(path.stat().st_mode) and not any(path.iterdir()):
+        found = path.stat()
+        if is_inner and stat.S_ISLNK(path.lstat().st_mode):
+            raise FileAccessError(path=path, reason="it is a link, where a folder of the host should be")
+        if is_loose(path, found) and _is_ours(found) and is_nobodys_content(path):
             path.chmod(FOLDER_MODE)
     except OSError as fault:
         raise access_fault(path, fault) from None
@@ -74,16 +87,19 @@ def make_private_folder(path: Path, *, is_inner: bool = False) -> Path:
 def check_private(path: Path) -> Path:
     """The path of a file or folder, if nobody but its owner has any right to it.
 
+    What a volume's `fsGroup` has given to its group is taken back (`quorate.rights`).
+
     Raises:
         FilePermissionsError: group or others have one; with the command that mends it.
+        FolderNotPrivateError: a folder that is not ours to change.
         FileAccessError: it cannot be looked at.
     """
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
+        if is_loose(path, found) and not is_mended(path, found, None if path.is_dir() else path.parent.stat()):
+            raise _too_loose(path, found)
     except OSError as fault:
         raise access_fault(path, fault) from None
-    if _is_loose(mode):
-        raise _too_loose(path, mode)
     return path
 
 
@@ -118,16 +134,29 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_bounded(path: Path, bytes_max: int) -> bytes:
-    """The content of a file that should be small, and may be shown to anybody.
+    """The content of a file of ours that should be small, and may be shown to anybody.
 
     Raises:
-        FileAccessError: it cannot be read.
+        FileAccessError: it cannot be read, is no plain file, or is a link that somebody else has made.
         MalformedError: it is larger than anything of its kind.
+    """
+    try:
+        with os.fdopen(open_plain(path, os.O_RDONLY | _BINARY), "rb") as file:
+            return _bounded(path, file.read(bytes_max + 1), bytes_max)
+    except OSError as fault:
+        raise access_fault(path, fault) from None
+
+
+def read_given(path: Path, bytes_max: int) -> bytes:
+    """The content of a file that a person named: it may also be a pipe (`<(command)`), and is waited for.
+
+    Raises:
+        FileAccessError, MalformedError: as `read_bounded`.
     """
     try:
         with path.open("rb") as file:
             return _bounded(path, file.read(bytes_max + 1), bytes_max)
-    except OSError as fault:
+    except (OSError, ValueError) as fault:  # ValueError: a name with a zero byte
         raise access_fault(path, fault) from None
 
 
@@ -139,13 +168,19 @@ def read_secret(path: Path, bytes_max: int = SECRET_BYTES_MAX) -> bytes:
         FileAccessError, MalformedError: as `read_bounded`.
     """
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if _is_loose(mode):
-                raise _too_loose(path, mode)
+        with os.fdopen(open_plain(path, os.O_RDONLY | _BINARY), "rb") as file:
+            descriptor = file.fileno()
+            found = os.fstat(descriptor)
+            if is_loose(descriptor, found) and not is_mended(descriptor, found, path.parent.stat()):
+                raise _too_loose(path, found)
             return _bounded(path, file.read(bytes_max + 1), bytes_max)
     except OSError as fault:
         raise access_fault(path, fault) from None
+
+
+def open_to_append(path: Path, mode: int = PUBLIC_MODE) -> int:
+    """A descriptor to add to a plain file, which is made where there is none. Raises OSError."""
+    return open_plain(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _BINARY, mode)
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -163,9 +198,10 @@ def replace_file(path: Path, data: bytes, mode: int = PUBLIC_MODE, *, aside: Pat
         FileAccessError: the disk or the rights do not allow it; the old file is as it was.
     """
     try:
-        with _written(aside or _aside(path), data, mode) as new:
-            new.replace(path)
-        sync_folder(path.parent)
+        with place_of(path) as place:
+            with _written(place.sibling((aside or _aside(path)).name), data, mode, path.parent) as new:
+                new.rename(place)
+            _sync(place, path.parent)
     except OSError as fault:
         raise access_fault(path, fault) from None
     return path
@@ -179,14 +215,15 @@ def write_new(path: Path, data: bytes, mode: int = PUBLIC_MODE) -> Path:
         FileAccessError: the disk or the rights do not allow it.
     """
     try:
-        with _written(_aside(path), data, mode) as new:
-            try:
-                os.link(new, path)  # the one call that names a finished file and never replaces another
-            except OSError as fault:
-                if fault.errno not in _NO_LINKS:
-                    raise
-                _create(path, data, mode)
-        sync_folder(path.parent)
+        with place_of(path) as place:
+            with _written(place.sibling(_aside(path).name), data, mode, path.parent) as new:
+                try:
+                    new.link(place)  # the one call that names a finished file and never replaces another
+                except OSError as fault:
+                    if fault.errno not in _NO_LINKS:
+                        raise
+                    _create(place, data, mode, path.parent)
+            _sync(place, path.parent)
     except FileExistsError:
         raise OutputExistsError(path=path) from None
     except OSError as fault:
@@ -217,8 +254,9 @@ def remove_file(path: Path) -> bool:
         FileAccessError: it is still there.
     """
     try:
-        path.unlink()
-        sync_folder(path.parent)
+        with place_of(path) as place:
+            place.remove()
+            _sync(place, path.parent)
     except FileNotFoundError:
         return False
     except OSError as fault:
@@ -226,9 +264,10 @@ def remove_file(path: Path) -> bool:
     return True
 
 
-def access_fault(path: Path, fault: OSError) -> FileAccessError:
+def access_fault(path: Path, fault: OSError | ValueError) -> FileAccessError:
     """What the system said, as an error of ours."""
-    return FileAccessError(path=path, reason=(fault.strerror or type(fault).__name__).lower())
+    said = getattr(fault, "strerror", None) or (type(fault).__name__ if isinstance(fault, OSError) else str(fault))
+    return FileAccessError(path=path, reason=said.lower())
 
 
 def _aside(path: Path) -> Path:
@@ -236,30 +275,47 @@ def _aside(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _written(new: Path, data: bytes, mode: int) -> Iterator[Path]:
+def _written(new: Place, data: bytes, mode: int, folder: Path) -> Iterator[Place]:
     """`new` with `data` in it, on disk; gone when the block ends."""
     try:
         with contextlib.suppress(FileNotFoundError):
-            new.unlink()  # a leftover of a crash may have another mode, so it is never reused
-        _create(new, data, mode)
+            new.remove()  # a leftover of a crash may have another mode, so it is never reused
+        _create(new, data, mode, folder)
         yield new
     finally:
         with contextlib.suppress(OSError):
-            new.unlink()
+            new.remove()
 
 
-def _create(path: Path, data: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, mode)
+def _create(place: Place, data: bytes, mode: int, folder: Path) -> None:
+    descriptor = place.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            give_to_folder_owner(path, descriptor)
+            _give(place, folder, descriptor)
             file.write(data)
             file.flush()
             os.fsync(descriptor)
     except OSError:
         with contextlib.suppress(OSError):
-            path.unlink()
+            place.remove()
         raise
+
+
+def _give(place: Place, folder: Path, made: int) -> None:
+    if sys.platform != "win32" and os.geteuid() == 0:
+        owner = folder.stat() if place.descriptor is None else os.fstat(place.descriptor)
+        os.fchown(made, owner.st_uid, owner.st_gid)
+
+
+def _sync(place: Place, folder: Path) -> None:
+    if place.descriptor is None:
+        sync_folder(folder)
+        return
+    descriptor = os.open(".", os.O_RDONLY, dir_fd=place.descriptor)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _bounded(path: Path, data: bytes, bytes_max: int) -> bytes:
@@ -268,10 +324,17 @@ def _bounded(path: Path, data: bytes, bytes_max: int) -> bytes:
     return data
 
 
-def _is_loose(mode: int) -> bool:
-    return sys.platform != "win32" and bool(stat.S_IMODE(mode) & _LOOSE)
+def _is_ours(found: os.stat_result) -> bool:
+    return sys.platform == "win32" or os.geteuid() in (0, found.st_uid)
 
 
-def _too_loose(path: Path, mode: int) -> FilePermissionsError:
-    wanted = FOLDER_MODE if stat.S_ISDIR(mode) else SECRET_MODE
-    return FilePermissionsError(path=path, mode=f"{stat.S_IMODE(mode):04o}", wanted=f"{wanted:o}")
+def _too_loose(path: Path, found: os.stat_result) -> FilePermissionsError | FolderNotPrivateError:
+    mode = f"{stat.S_IMODE(found.st_mode):04o}"
+    if stat.S_ISDIR(found.st_mode) and not _is_ours(found):
+        return FolderNotPrivateError(path=path, mode=mode, owner=_name_of(found.st_uid))
+    wanted = FOLDER_MODE if stat.S_ISDIR(found.st_mode) else SECRET_MODE
+    return FilePermissionsError(path=path, mode=mode, wanted=f"{wanted:o}")
+
+
+def _name_of(uid: int) -> str:
+    return "root" if uid == 0 else f"user {uid}"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -24,9 +22,11 @@ from quorate.clock import SystemClock
 from quorate.core.documents import PRODUCT, sign
 from quorate.core.policy import DAY_S
 from tests.client.nameserver import ScriptedNameServer, nameserver, zone
-from tests.client.parties import BOUND_S, Installation, ScriptedHost, closed_port, scripted
+from tests.client.parties import Installation, ScriptedHost, closed_port, scripted
+from tests.support.child import Child
 from tests.support.documents import World
 from tests.support.source import ROOT
+from tests.support.waiting import PATIENCE_S
 
 COMMANDS = [
     *("init", "activate", "status", "set-host", "clear-host", "rearm", "run"),
@@ -239,9 +239,10 @@ def test_misuse_is_exit_2(quorate: Quorate, words: list[str]) -> None:
     assert quorate(*words).exit_code == 2
 
 
-def _buffered() -> dict[str, str]:
-    """The environment of most people, where Python keeps back what it writes into a pipe."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+def agent_of(installed: Installation, *words: str) -> Child:
+    """`quorate client run` in a process of its own."""
+    command = [sys.executable, "-c", "from quorate.cli.main import run; run()", "client", "run", *words]
+    return Child(command, cwd=ROOT, environ=os.environ | {"QUORATE_STATE_DIR": str(installed.state_dir)})
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -249,23 +250,10 @@ def test_run_activates_and_ends_at_once_on_a_signal(
     installed: Installation, quorate: Quorate, host: ScriptedHost, number: signal.Signals
 ) -> None:
     quorate("set-host", f"127.0.0.1:{host.port}")
-    agent = subprocess.Popen(
-        [sys.executable, "-c", "from quorate.cli.main import run; run()", "client", "run", "--json"],
-        cwd=ROOT,
-        env=_buffered() | {"QUORATE_STATE_DIR": str(installed.state_dir)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert agent.stdout is not None
-    try:
-        with agent.stdout:
-            assert select.select([agent.stdout], [], [], BOUND_S)[0], f"nothing in the agent's pipe after {BOUND_S} s"
-            assert json.loads(agent.stdout.readline())["status"] == "licensed"
-            agent.send_signal(number)
-            assert agent.wait(BOUND_S) == 0
-    finally:
-        agent.kill()
-        agent.wait(BOUND_S)
+    with agent_of(installed, "--json") as agent:
+        assert agent.told()["status"] == "licensed"
+        agent.signal(number)
+        assert agent.ends() == 0, agent.err
     assert quorate("status", "--json").json["status"] == "licensed"
 
 
@@ -276,17 +264,13 @@ def test_run_ends_at_once_even_while_a_host_is_silent(
     done = threading.Event()
 
     def silent(_: socket.socket) -> None:
-        done.wait(BOUND_S)
+        done.wait(PATIENCE_S)
 
     host.raw = silent
-    agent = subprocess.Popen(
-        [sys.executable, "-c", "from quorate.cli.main import run; run()", "client", "run"],
-        cwd=ROOT,
-        env=os.environ | {"QUORATE_STATE_DIR": str(installed.state_dir)},
-    )
-    assert host.heard.wait(BOUND_S)
-    agent.terminate()
-    assert agent.wait(10) == 0  # an attempt would take 15 seconds
+    with agent_of(installed) as agent:
+        assert host.heard.wait(PATIENCE_S)
+        assert agent.terminate() == 0
+    assert quorate("status", "--json").json["code"] is None, "it waited for the end of its attempt"
     done.set()
     host.raw = None
     assert quorate("activate", "--json").json["status"] == "licensed"

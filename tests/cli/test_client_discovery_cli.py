@@ -97,7 +97,7 @@ def test_mdns_is_turned_on_only_where_it_works(
     monkeypatch.setitem(sys.modules, "zeroconf", None)
     said = quorate("set-mdns", "on", "--json")
     assert (said.exit_code, said.json["error"]) == (1, "MDNS_NOT_INSTALLED")
-    assert "pip install 'quorate[mdns]'" in said.err
+    assert "pip install 'quorate-activation[mdns]'" in said.err
     assert quorate("set-mdns", "off").exit_code == 0
 
 

@@ -8,8 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +15,26 @@ import pytest
 
 from tests.client.parties import Installation, closed_port
 from tests.host.processes import quorate
+from tests.support.child import Child
 from tests.support.hosting import BOUND_S
+from tests.support.waiting import PATIENCE_S
 
 COMMAND = [sys.executable, "-c", "from quorate.cli.main import run; run()"]
 
 
-@contextmanager
-def process(*words: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """A long-running command, its words as they come."""
-    environ = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
-    with subprocess.Popen(
-        [*COMMAND, *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environ,
-    ) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
-            child.communicate()
-
-
-def line_with(child: subprocess.Popen[str], words: str) -> str:
-    """The first line on stderr with these words; it comes, or the process ends."""
-    assert child.stderr is not None
-    for line in child.stderr:
-        if words in line:
-            return line
-    raise AssertionError(f"it ended without {words!r}")
+def process(*words: str, **variables: str) -> Child:
+    """A long-running command."""
+    return Child([*COMMAND, *words], environ={**os.environ, **variables})
 
 
 def rows(*words: str, **variables: str) -> dict[str, Any]:
     done = subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, timeout=60, env={**os.environ, **variables}, check=False
+        [*COMMAND, *words],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        env={**os.environ, **variables},
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
@@ -102,7 +84,7 @@ def test_commands_that_ask_refuse_a_bad_file_and_status_warns(here: Installation
     environ = {**os.environ, "QUORATE_STATE_DIR": str(here.state_dir), "QUORATE_CONFIG": str(file)}
     for words, code in ((["activate"], 1), (["run"], 1), (["status"], 0)):
         done = subprocess.run(
-            [*COMMAND, "client", *words], capture_output=True, text=True, timeout=60, env=environ, check=False
+            [*COMMAND, "client", *words], capture_output=True, text=True, timeout=PATIENCE_S, env=environ, check=False
         )
         assert done.returncode == code, words
         assert f"{file}:2:1: htps: there is no such setting" in done.stderr
@@ -114,7 +96,7 @@ def test_doctor_names_a_mistake_in_the_file(here: Installation, tmp_path: Path) 
     environ = {**os.environ, "QUORATE_STATE_DIR": str(here.state_dir), "QUORATE_CONFIG": str(file)}
     assert quorate("client", "set-host", "127.0.0.1:9", state_dir=here.state_dir).returncode == 0
     done = subprocess.run(
-        [*COMMAND, "doctor", "--json"], capture_output=True, text=True, timeout=120, env=environ, check=False
+        [*COMMAND, "doctor", "--json"], capture_output=True, text=True, timeout=PATIENCE_S, env=environ, check=False
     )
     first = json.loads(done.stdout)["checks"][0]
     assert (first["step"], first["level"], first["code"]) == ("config", "warn", "CONFIGURATION_INVALID")
@@ -128,15 +110,14 @@ def test_the_agent_reads_its_file_again_at_sighup_and_survives_a_bad_one(here: I
     state = {"QUORATE_STATE_DIR": str(here.state_dir)}
     assert quorate("client", "set-host", "127.0.0.1:9", state_dir=here.state_dir).returncode == 0
     with process("client", "run", "--config", str(file), **state) as agent:
-        line_with(agent, "initial_grace")
+        agent.error_with("initial_grace")
         file.write_text("https = false\n")
-        agent.send_signal(signal.SIGHUP)
-        line_with(agent, "configuration read again")
+        agent.signal(signal.SIGHUP)
+        agent.error_with("configuration read again")
         file.write_text("https = false\nhtps = 1\n")
-        agent.send_signal(signal.SIGHUP)
-        assert f"{file}:2:1: htps" in line_with(agent, "stays in use")
-        agent.terminate()
-        assert agent.wait(BOUND_S) == 0
+        agent.signal(signal.SIGHUP)
+        assert f"{file}:2:1: htps" in agent.error_with("stays in use")
+        assert agent.terminate() == 0
 
 
 # --- publisher -------------------------------------------------------------------------------------------------------
@@ -178,18 +159,16 @@ def test_serve_takes_the_file_below_flags_and_again_at_sighup(publisher: Path, t
     file.write_text("port = 1\nrequests-per-minute = 1\n")
     words = ("publisher", "serve", "--config", str(file), "--port", "0", "--state-dir", str(publisher), "--json")
     with process(*words) as service:
-        assert service.stdout is not None
-        port = json.loads(service.stdout.readline())["port"]
+        port = service.told()["port"]
         assert [asked(port), asked(port)] == [400, 429]
         file.write_text("requests-per-minute = 100\n")
-        service.send_signal(signal.SIGHUP)
-        line_with(service, "read again")
+        service.signal(signal.SIGHUP)
+        service.error_with("read again")
         assert [asked(port) for _ in range(3)] == [400, 400, 400]
         file.write_text("requests-per-minute = many\n")
-        service.send_signal(signal.SIGHUP)
-        assert f"{file}:1:23: requests-per-minute" in line_with(service, "stays in use")
+        service.signal(signal.SIGHUP)
+        assert f"{file}:1:23: requests-per-minute" in service.error_with("stays in use")
         assert asked(port) == 400
-        service.terminate()
-        assert service.wait(BOUND_S) == 0
+        assert service.terminate() == 0
     done = quorate(*words)
     assert (done.returncode, f"{file}:1:23: requests-per-minute" in done.stderr) == (1, True)

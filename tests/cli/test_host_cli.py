@@ -179,8 +179,7 @@ def test_run_says_where_it_listens_and_logs_json_lines(tmp_path: Path) -> None:
         assert said("status", state_dir=state)["port"] == host.port
         said("set", "renewal-interval", "5000", state_dir=state)
         assert host.terminate() == 0
-        assert host.process.stderr is not None
-        events = [json.loads(line) for line in host.process.stderr]
+        events = [json.loads(line) for line in host.process.err.splitlines()]
     assert {"listening", "stopping", "stopped"} <= {event["event"] for event in events}
     assert WORLD.product_key.text not in json.dumps(events)
 

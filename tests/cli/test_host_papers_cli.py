@@ -48,7 +48,7 @@ def test_a_request_as_text_comes_back_as_text_that_a_mail_has_quoted(
 def test_a_damaged_text_is_told_from_a_foreign_one(state: Path, tmp_path: Path) -> None:
     asked = quorate("host", "request", "--text", state_dir=state).stdout
     text = armored(certificate_for(WORLD, dearmored(asked, HOST_REQUEST), SystemClock().now_s()))
-    for content, code in ((text.replace("e", "f", 3), "TEXT_DAMAGED"), (asked, "TEXT_FOREIGN"), ("hi", "TEXT_FOREIGN")):
+    for content, code in ((text.replace("e", "f", 3), "TEXT_DAMAGED"), (asked, "WRONG_FILE"), ("hi", "TEXT_FOREIGN")):
         (tmp_path / "mail.txt").write_text(content)
         done = quorate("host", "activate", "--confirmation", str(tmp_path / "mail.txt"), "--json", state_dir=state)
         assert (done.returncode, json.loads(done.stdout)["error"]) == (1, code)

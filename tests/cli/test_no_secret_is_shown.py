@@ -9,10 +9,8 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ import pytest
 
 from quorate.core.ids import ProductKey, b64url, unb64url
 from quorate.publisher.sealed import unsealed
+from tests.support.child import Child
 
 COMMAND = [sys.executable, "-c", "from quorate.cli.main import run; run()"]
 PASSPHRASE, ROOT_PASSPHRASE, NEW_ROOT_PASSPHRASE = "marmot-passphrase-1", "heron-passphrase-2", "lynx-passphrase-3"
@@ -76,24 +75,10 @@ class Site:
         """A command that runs until it is told to stop; what it says when it is ready."""
         command = [*COMMAND, *words, "--json"]
         environment = self.environment(words[0])
-        with subprocess.Popen(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            log: list[str] = []
-            reader = threading.Thread(target=lambda: log.extend(process.stderr or ()), name="log")
-            reader.start()
-            try:
-                line = process.stdout.readline()
-                assert line, log
-                yield json.loads(line)
-            finally:
-                process.send_signal(signal.SIGTERM)
-                rest = process.stdout.read()
-                process.wait(BOUND_S)
-                reader.join(BOUND_S)
-                self.said.append((" ".join(words[:2]), line + rest + "".join(log)))
+        with Child(command, cwd=self.folder, environ=environment) as process:
+            yield process.told()
+            process.terminate()
+            self.said.append((" ".join(words[:2]), process.out + process.err))
 
     def ask(self, port: int, method: str, path: str, token: str | None = None, body: bytes | None = None) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=BOUND_S)

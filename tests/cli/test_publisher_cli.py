@@ -19,6 +19,7 @@ from quorate.core.documents import HOST_CERTIFICATE, PRODUCT, VerifyKeys, read
 from quorate.core.ids import ProductKey
 from quorate.core.succession import TrustState
 from tests.publisher.world import PASSPHRASE, SOURCE, AskingHost, write_source
+from tests.support.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -339,7 +340,7 @@ def at_a_terminal(words: list[str], environment: dict[str, str], answers: list[s
         os.close(theirs)
         shown = b""
         waiting = list(answers)
-        while select.select([ours], [], [], 60)[0]:
+        while select.select([ours], [], [], PATIENCE_S)[0]:
             try:
                 shown += os.read(ours, 4096)
             except OSError:  # the command has ended
@@ -347,7 +348,7 @@ def at_a_terminal(words: list[str], environment: dict[str, str], answers: list[s
             if waiting and shown.endswith(b": "):
                 os.write(ours, waiting.pop(0).encode() + b"\n")
         os.close(ours)
-        return command.wait(60), shown.decode()
+        return command.wait(PATIENCE_S), shown.decode()
 
 
 def test_at_a_terminal_the_passphrase_is_asked_for_twice_and_not_shown(tmp_path: Path) -> None:
@@ -375,7 +376,12 @@ def test_the_installed_command_has_the_same_exit_codes(tmp_path: Path) -> None:
     }
     for words, code in ((["list"], 1), (["init", "--name", "Acme"], 0), (["list"], 0), (["list", "x"], 2)):
         ended = subprocess.run(
-            [command, "publisher", *words], env=environment, capture_output=True, text=True, timeout=60, check=False
+            [command, "publisher", *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
         assert ended.returncode == code, ended.stderr
     assert (tmp_path / "state" / "publisher.key").exists()

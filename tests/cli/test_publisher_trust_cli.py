@@ -7,8 +7,6 @@ import io
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,6 +20,8 @@ from quorate.core.revocation import read_list
 from quorate.core.succession import TrustState, follow_chain, read_issued
 from tests.cli.test_publisher_cli import Terminal, acme, quorate, request_file
 from tests.publisher.world import PASSPHRASE, AskingHost
+from tests.support.child import Child
+from tests.support.waiting import PATIENCE_S
 
 __all__ = ["acme", "quorate"]  # fixtures, used by name
 
@@ -199,20 +199,15 @@ def test_the_service_runs_until_it_is_told_to_stop(acme: Terminal) -> None:
         "QUORATE_PASSPHRASE": PASSPHRASE,
         "QUORATE_STATE_DIR": str(acme.state),
     }
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as serving:
-        assert serving.stdout is not None
-        assert serving.stderr is not None
-        try:
-            said = json.loads(serving.stdout.readline())
-            assert said["url"] == f"http://127.0.0.1:{said['port']}/"
-            connection = http.client.HTTPConnection("127.0.0.1", said["port"], timeout=30)
-            connection.request("POST", "/v1/activate-host", AskingHost(1).request(ProductKey.parse(key)))
-            activation = decode_activation(connection.getresponse().read())
-            connection.close()
-        finally:
-            serving.send_signal(signal.SIGTERM)
-        assert serving.wait(30) == 0
-        log = serving.stderr.read().decode()
+    with Child(command, environ=environment) as serving:
+        said = serving.told()
+        assert said["url"] == f"http://127.0.0.1:{said['port']}/"
+        connection = http.client.HTTPConnection("127.0.0.1", said["port"], timeout=PATIENCE_S)
+        connection.request("POST", "/v1/activate-host", AskingHost(1).request(ProductKey.parse(key)))
+        activation = decode_activation(connection.getresponse().read())
+        connection.close()
+        assert serving.terminate() == 0
+        log = serving.err
     read_issued(HOST_CERTIFICATE, activation.host_certificate, first_keys(acme))
     assert "activated host" in log
     assert key not in log

@@ -20,11 +20,11 @@ from quorate.cli.main import ROOMS, application
 from quorate.cli.variables import known_variables, option_variables
 from quorate.clock import SystemClock
 from quorate.core.policy import Policy
-from tests.cli.test_config_cli import COMMAND, line_with, process
+from tests.cli.test_config_cli import COMMAND, process
 from tests.client.parties import Installation
 from tests.host.processes import quorate, started
 from tests.support.documents import World
-from tests.support.hosting import BOUND_S, make_host
+from tests.support.hosting import make_host
 from tests.support.source import ROOT, modules
 
 PORTT = {"QUORATE_HOST_PORTT": "1700"}
@@ -155,7 +155,7 @@ def test_a_host_warns_in_its_log_and_serves(tmp_path: Path, monkeypatch: pytest.
     make_host(tmp_path / "host", World(), SystemClock())
     monkeypatch.setenv("QUORATE_HOST_PORTT", "1700")
     with started(tmp_path / "host") as host:
-        line = json.loads(line_with(host.process, "unknown_variable"))
+        line = json.loads(host.process.error_with("unknown_variable"))
         assert (line["level"], line["code"]) == ("warning", "UNKNOWN_VARIABLE")
         assert line["message"].startswith("QUORATE_HOST_PORTT: ")
         assert line["hint"] == "Did you mean QUORATE_HOST_PORT?"
@@ -168,11 +168,10 @@ def test_an_agent_warns_and_keeps_its_products(tmp_path: Path) -> None:
     assert quorate("client", "init", *files, state_dir=made.state_dir).returncode == 0
     assert quorate("client", "set-host", "127.0.0.1:9", state_dir=made.state_dir).returncode == 0
     with process("client", "run", QUORATE_STATE_DIR=str(made.state_dir), QUORATE_HTTPSS="1") as agent:
-        assert line_with(agent, "warning: ") == "warning: QUORATE_HTTPSS: nothing here reads this variable\n"
-        assert line_with(agent, "hint: ") == "hint: Did you mean QUORATE_HTTPS?\n"
-        line_with(agent, "initial_grace")
-        agent.terminate()
-        assert agent.wait(BOUND_S) == 0
+        assert agent.error_with("warning: ") == "warning: QUORATE_HTTPSS: nothing here reads this variable"
+        assert agent.error_with("hint: ") == "hint: Did you mean QUORATE_HTTPS?"
+        agent.error_with("initial_grace")
+        assert agent.terminate() == 0
 
 
 def test_a_publisher_warns_before_what_it_lacks_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,11 +180,9 @@ def test_a_publisher_warns_before_what_it_lacks_stops_it(tmp_path: Path, monkeyp
     assert quorate("publisher", "init", "--name", "Acme Software", state_dir=state).returncode == 0
     words = ("publisher", "serve", "--port", "0", "--state-dir", str(state), "--json")
     with process(*words, QUORATE_PUBLISHER_ADRESS="::1") as service:
-        assert service.stdout is not None
-        assert json.loads(service.stdout.readline())["publisher"] == "Acme Software"
-        assert "Did you mean QUORATE_PUBLISHER_ADDRESS?" in line_with(service, "WARNING QUORATE_PUBLISHER_ADRESS")
-        service.terminate()
-        assert service.wait(BOUND_S) == 0
+        assert service.told()["publisher"] == "Acme Software"
+        assert "Did you mean QUORATE_PUBLISHER_ADDRESS?" in service.error_with("WARNING QUORATE_PUBLISHER_ADRESS")
+        assert service.terminate() == 0
     done = ran(*words, "--address", "192.0.2.1", QUORATE_TLS_CERTT="cert.pem")
     assert done.returncode == 1
     assert done.stderr.index("Did you mean QUORATE_TLS_CERT?") < done.stderr.index("error: ")

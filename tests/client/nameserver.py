@@ -23,7 +23,7 @@ from quorate.client.discovery.network import Network
 
 __all__ = ["Records", "Reply", "ScriptedNameServer", "asking", "nameserver", "reply", "zone"]
 
-BOUND_S = 20.0
+BOUND_S = 60.0
 Reply = Callable[[dns.message.QueryMessage, bool], dns.message.Message | bytes | None]
 """Question and whether it came by TCP; the answer, raw bytes, or None for silence."""
 Records = Mapping[tuple[str, str], Sequence[str]]

@@ -34,6 +34,7 @@ __all__ = [
     "BOUND_S",
     "HERE",
     "NOWHERE",
+    "PATIENT",
     "QUICK",
     "FixedClock",
     "Installation",
@@ -45,11 +46,14 @@ __all__ = [
     "scripted",
 ]
 
-BOUND_S = 20.0
+BOUND_S = 60.0
 HERE = Machine(name="pc-0001.contoso.example", identity="a" * 32, is_virtual=False)
 NOWHERE = Network(lambda: dns.resolver.Resolver(configure=False), own_name=lambda: "pc-0001")
 """A machine without a DNS domain: nothing is asked, and no packet leaves it."""
+PATIENT = TransportSettings(connect_timeout_s=30.0, total_timeout_s=90.0)
+"""A host that answers is heard, however busy this machine is."""
 QUICK = TransportSettings(connect_timeout_s=1.0, total_timeout_s=2.0)
+"""For tests of hosts that do not answer, and for no others."""
 
 
 class FixedClock(SystemClock):
@@ -113,7 +117,7 @@ class Installation:
             "clock": clock or self.clock,
             "entropy": SeededEntropy(seed),
             "machine": HERE,
-            "transport": QUICK,
+            "transport": PATIENT,
             "network": NOWHERE,
         }
         client = Client(self.product, self.trust, **(arguments | changes))

@@ -13,7 +13,7 @@ import pytest
 from quorate import Client
 from quorate.core.policy import DAY_S
 from quorate.publisher.product import parse_source
-from tests.client.parties import HERE, QUICK, Installation, RealWaits, ScriptedHost, closed_port, scripted
+from tests.client.parties import HERE, PATIENT, Installation, RealWaits, ScriptedHost, closed_port, scripted
 from tests.support.clocks import START_S, ManualClock
 from tests.support.documents import World
 from tests.support.source import ROOT
@@ -68,7 +68,7 @@ class Acme:
 
     def _make(self, product: Path, trust: Path) -> Client:
         clock = RealWaits(self._here.clock)
-        return Client(product, trust, state_dir=self._here.state_dir, clock=clock, machine=HERE, transport=QUICK)
+        return Client(product, trust, state_dir=self._here.state_dir, clock=clock, machine=HERE, transport=PATIENT)
 
 
 @pytest.fixture

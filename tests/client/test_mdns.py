@@ -110,7 +110,7 @@ def test_a_stranger_on_the_link_is_not_believed(here: Installation, host: Script
 
 def test_wished_for_without_its_package_it_says_what_to_install(here: Installation) -> None:
     error = fails(linked(here, missing))
-    assert (error.code, "quorate[mdns]" in error.hint) == ("MDNS_NOT_INSTALLED", True)
+    assert (error.code, "quorate-activation[mdns]" in error.hint) == ("MDNS_NOT_INSTALLED", True)
     assert [step.step for step in linked(here, missing).discover().steps][-2:] == ["mdns", "end"]
 
 
@@ -130,7 +130,7 @@ def test_it_is_not_turned_on_without_its_package(here: Installation, monkeypatch
 
 def test_hosts_on_a_real_link_are_heard() -> None:
     if importlib.util.find_spec("zeroconf") is None:
-        pytest.skip("pip install 'quorate[mdns]'")
+        pytest.skip("pip install 'quorate-activation[mdns]'")
     with Namespace.made("10.53.7.1", resolv_conf="") as room:
         room.run("ip", "link", "set", "lo", "multicast", "on")
         said = room.run(str(ROOT / ".venv/bin/python"), "-c", IN_A_NAMESPACE).splitlines()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -21,7 +20,7 @@ from quorate.errors import (
     LeaseWrongMachineError,
     RateLimitedError,
 )
-from tests.client.parties import Installation, RawReply, ScriptedHost, closed_port, fails
+from tests.client.parties import QUICK, Installation, RawReply, ScriptedHost, closed_port, fails
 from tests.support.clocks import START_S
 
 # --- things that are no KMS host -----------------------------------------------------------------------------------
@@ -163,7 +162,7 @@ def test_s27_without_a_host_activation_cannot_start(here: Installation) -> None:
 
 
 def _silence(_: socket.socket, done: threading.Event) -> None:
-    done.wait(20)
+    done.wait(600)  # longer than any test
 
 
 def _dripping_headers(connection: socket.socket, done: threading.Event) -> None:
@@ -189,13 +188,13 @@ def test_a_slow_host_ends_at_the_time_limit(
 ) -> None:
     done = threading.Event()
     host.raw = lambda connection: trick(connection, done)
-    client = here.client(host)  # 1 s to connect, 2 s in all
-    began = time.monotonic()
-    error = fails(client)
-    done.set()
+    client = here.client(host, transport=QUICK)
+    try:
+        error = fails(client)  # while the host goes on
+    finally:
+        done.set()
     assert error.code == "HOST_UNREACHABLE"
     assert "no answer in time" in error.message
-    assert time.monotonic() - began < 10  # generous for a busy machine; without the limit it would be for ever
 
 
 def test_an_answer_that_breaks_off_is_unreachable_not_foreign(here: Installation, host: ScriptedHost) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from quorate.client.filelock import FileLock
 from quorate.errors import StateInUseError
 from tests.client.parties import BOUND_S, FixedClock, Installation, ScriptedHost, scripted
+from tests.support.child import Child
 from tests.support.clocks import START_S, ManualClock
 from tests.support.documents import World
 from tests.support.source import ROOT
@@ -33,33 +33,26 @@ class Program:
     """Another process with a client of the same installation; it runs `code` when told to."""
 
     def __init__(self, here: Installation, code: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM + "sys.stdin.readline()\n" + code, str(here.folder)],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        program = PROGRAM + "sys.stdin.readline()\n" + code
+        self.child = Child([sys.executable, "-c", program, str(here.folder)], cwd=ROOT)
         assert self.line() == "ready"
 
     def line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        return self.child.line()
 
     def go(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self.child.types()
 
     def end(self) -> str:
-        """What it still said; after its end."""
-        said, _ = self.process.communicate(timeout=BOUND_S)
-        return said.strip()
+        """The last that it said; after its end."""
+        with self.child:
+            assert self.child.ends() == 0, self.child.err
+            return self.child.out.splitlines()[-1]
 
     def kill(self) -> None:
         """kill -9."""
-        self.process.kill()
-        self.process.communicate(timeout=BOUND_S)
+        with self.child:
+            self.child.kill()
 
 
 @pytest.fixture

@@ -51,6 +51,47 @@ def test_a_wrong_token_and_a_made_up_cookie_open_nothing(host: Hosted) -> None:
     assert look(host, "/", f"{COOKIE}={host.token}").status == 401  # the token itself is no cookie
 
 
+def test_a_cookie_is_worth_nothing_after_the_sign_out(host: Hosted) -> None:
+    cookie, other = signed_in(host), signed_in(host)
+    assert look(host, "/", cookie).status == 200
+    out = host.http("POST", "/sign-out", headers={"cookie": cookie}, port=host.admin_port)
+    assert out.status == 303
+    assert look(host, "/", cookie).status == 401
+    assert look(host, "/", other).status == 200
+
+
+FOREIGN = [
+    {"sec-fetch-site": "cross-site"},
+    {"sec-fetch-site": "same-site"},
+    {"origin": "https://evil.example"},
+    {"origin": "null"},
+    {"referer": "https://evil.example/page"},
+    {"referer": "http://127.0.0.1.evil.example/"},
+]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=lambda headers: "-".join(*headers.items()))
+def test_a_link_or_form_on_anothers_page_signs_nobody_in_or_out(host: Hosted, headers: dict[str, str]) -> None:
+    linked = host.http("GET", f"/?token={host.token}", headers=headers, port=host.admin_port)
+    assert (linked.status, "set-cookie" in linked.headers) == (403, False)
+    sent = host.http("POST", "/sign-in", f"token={host.token}".encode(), headers, host.admin_port)
+    assert (sent.status, "set-cookie" in sent.headers) == (403, False)
+    cookie = signed_in(host)
+    host.http("POST", "/sign-out", headers=headers | {"cookie": cookie}, port=host.admin_port)
+    assert look(host, "/", cookie).status == 200
+
+
+def test_its_own_pages_and_the_address_bar_sign_in(host: Hosted) -> None:
+    own = f"http://127.0.0.1:{host.admin_port}"
+    for headers in (
+        {"sec-fetch-site": "none"},
+        {"sec-fetch-site": "same-origin"},
+        {"origin": own},
+        {"referer": own + "/x"},
+    ):
+        assert host.http("GET", f"/?token={host.token}", headers=headers, port=host.admin_port).status == 303
+
+
 def test_the_cookie_is_not_the_token_and_scripts_cannot_read_it(host: Hosted) -> None:
     reply = look(host, f"/?token={host.token}")
     assert reply.headers["location"] == "/"  # the address bar forgets the token

@@ -21,6 +21,7 @@ from quorate.core.ids import (
     key_proof,
     link_of,
     new_cmid,
+    seen,
     unb64url,
 )
 from quorate.errors import ProductKeyInvalidError
@@ -228,6 +229,9 @@ def test_a_link_is_of_one_cmid_and_one_nonce() -> None:
         (MachineName, "pc\u2028"),
         (MachineName, "pc\u202efdp.exe"),
         (MachineName, "pc\u2066"),
+        (MachineName, " "),
+        (MachineName, "\u200b\ufeff\u3164"),
+        (MachineName, "\U000e0041" * 253),
         (ShownText, ""),
         (ShownText, "Contoso\r"),
         (ShownText, "x" * 201),
@@ -236,6 +240,18 @@ def test_a_link_is_of_one_cmid_and_one_nonce() -> None:
 def test_a_name_of_the_wrong_shape_is_refused(shape: object, bad: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(bad, shape)
+
+
+def test_what_cannot_be_seen_is_left_out_of_a_machines_own_name() -> None:
+    assert seen("pc\u202e\x1b1", "unknown") == "pc1"
+    for name in ("", "  ", "\u3164", "\u200b", "\x00\n"):
+        assert seen(name, "unknown") == "unknown"
+    assert msgspec.convert(seen("\u2800x" + "y" * 300, "unknown"), MachineName)
+
+
+def test_a_long_name_of_nothing_is_refused_in_no_time() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert("\u200b" * 100_000 + "\n", MachineName)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,11 @@ from quorate.host.publication.machine import Surroundings
 from tests.dns.namespace import Namespace
 from tests.dns.servers import NameServer, dig
 from tests.dns.support import names_at
+from tests.support.child import Child
 from tests.support.clocks import ManualClock
 from tests.support.documents import World
-from tests.support.hosting import BOUND_S, LIMITS, Hosted, make_host, running
+from tests.support.hosting import LIMITS, Hosted, make_host, running
+from tests.support.waiting import until
 
 __all__ = [
     "AS_SET",
@@ -34,12 +35,10 @@ __all__ = [
     "run_in",
     "shows",
     "site",
-    "until",
 ]
 
 ROOT = Path(__file__).parents[2]
 SRV = "_quorate._tcp.corp.test"
-STEP_S = 0.02
 AS_SET = {"dns_publishing": None}
 """Overrides that let a test's host publish as its settings say."""
 _TWO = Threshold(2, (MachineClass.SERVER, MachineClass.CLIENT))
@@ -62,16 +61,6 @@ class TickingClock(ManualClock):
 
     def wait(self, wake: threading.Event, timeout_s: float) -> bool:
         return self._system.wait(wake, timeout_s)
-
-
-def until(is_so: Callable[[], bool], what: str) -> None:
-    """Go on when it is so; it must be within a bounded time."""
-    pause = threading.Event()
-    for _ in range(int(BOUND_S / STEP_S)):
-        if is_so():
-            return
-        pause.wait(STEP_S)
-    raise AssertionError(f"never seen: {what}")
 
 
 def shows(server: NameServer, *values: str, name: str = SRV) -> None:
@@ -139,18 +128,6 @@ def run_in(
     words = ("host", "run", "--json", "--admin-port", "0", "--state-dir", str(state_dir))
     command = [*namespace.prefix, *on_machine(machine, *words)]
     environment = {**os.environ, **(environ or {})}
-    log = state_dir.with_suffix(".log")
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            assert line, log.read_text()
-            said: dict[str, Any] = json.loads(line)
-            yield said
-            process.terminate()
-            assert process.wait(BOUND_S) == 0, log.read_text()
-        finally:
-            process.kill()
+    with Child(command, environ=environment) as process:
+        yield process.told()
+        assert process.terminate() == 0, process.err

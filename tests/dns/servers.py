@@ -12,6 +12,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ import dns.message
 import dns.query
 import dns.rcode
 import pytest
+
+from tests.support.needs import lacking
+from tests.support.waiting import PATIENCE_S
 
 __all__ = [
     "PACKAGES",
@@ -58,7 +62,8 @@ PACKAGES = {  # program: Debian package
     "ip": "iproute2",
 }
 
-READY_TRIES, READY_STEP_S = 400, 0.025  # ten seconds; the slowest (PowerDNS) takes one
+READY_STEP_S = 0.025
+STOP_S = 10  # then it is killed
 ZONE = """\
 $ORIGIN {zone}
 $TTL 300
@@ -78,10 +83,7 @@ def need(*programs: str) -> None:
     missing = sorted({PACKAGES[each] for each in programs if shutil.which(each, path=path) is None})
     if not missing:
         return
-    reason = f"apt-get install --no-install-recommends {' '.join(missing)}"
-    if os.environ.get("CI"):
-        pytest.fail(f"missing on this machine: {reason}")
-    pytest.skip(reason)
+    lacking(f"apt-get install --no-install-recommends {' '.join(missing)}")
 
 
 def free_port() -> int:
@@ -105,20 +107,20 @@ def run(
     check: bool = True,
     prefix: str = "",
 ) -> str:
-    """Run a program to its end and return what it printed, errors included."""
+    """Run a program to its end and return what it printed: its output, then its errors."""
     words = [*prefix.split(), *map(str, command)]
     done = subprocess.run(
         words,
         input=stdin,
         env=_environ(environ),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
-    assert not check or done.returncode == 0, f"{' '.join(words)}\n{done.stdout}"
-    return done.stdout
+    said = done.stdout + done.stderr
+    assert not check or done.returncode == 0, f"{' '.join(words)}\n{said}"
+    return said
 
 
 def dig(server: NameServer, name: str, kind: str = "SRV") -> list[str]:
@@ -161,16 +163,15 @@ class Process:
 
     def wait_until(self, is_ready: Callable[[], bool], what: str) -> None:
         """Ask `is_ready()` until it says yes; the program's output is shown when it does not."""
-        for _ in range(READY_TRIES):
-            if is_ready():
-                return
+        end_s = time.monotonic() + PATIENCE_S
+        while not is_ready():
             try:
                 self._child.wait(READY_STEP_S)
             except subprocess.TimeoutExpired:
-                continue
-            break
-        self.end()
-        raise AssertionError(f"{what} is not ready:\n{self.log.read_text(errors='replace')[-4000:]}")
+                if time.monotonic() < end_s:
+                    continue
+            self.end()
+            pytest.fail(f"{what} is not ready:\n{self.log.read_text(errors='replace')[-4000:]}")
 
     def hang_up(self) -> None:
         """SIGHUP: read the files again."""
@@ -180,10 +181,10 @@ class Process:
         if self._child.poll() is None:
             self._child.terminate()
             try:
-                self._child.wait(10)
+                self._child.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 self._child.kill()
-                self._child.wait(10)
+                self._child.wait(PATIENCE_S)
 
 
 def answers(address: str, port: int, zone: str) -> bool:

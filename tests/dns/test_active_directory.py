@@ -17,10 +17,11 @@ import msgspec
 import pytest
 
 from quorate.core.documents import ProductFile
-from tests.dns.hosts import OF_TWO, client, quorate, run_in, site, until
+from tests.dns.hosts import OF_TWO, client, quorate, run_in, site
 from tests.dns.samba import ADMIN, Backend, Domain
 from tests.dns.test_gss import needs_gssapi
 from tests.support.documents import World
+from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 

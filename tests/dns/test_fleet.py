@@ -15,13 +15,14 @@ import pytest
 
 from quorate.clock import SystemClock
 from quorate.core.policy import MachineClass, Policy, Threshold, Thresholds
-from tests.dns.hosts import SRV, run_in, until
+from tests.dns.hosts import SRV, run_in
 from tests.dns.namespace import Namespace
 from tests.dns.servers import ZONE, Bind, NameServer, Zone
 from tests.dns.support import SECRET, key_text
 from tests.support.documents import World
 from tests.support.hosting import make_host
 from tests.support.source import ROOT
+from tests.support.waiting import until
 
 ADDRESS = "10.53.8.1"
 THREE = Threshold(3, (MachineClass.SERVER, MachineClass.CLIENT))

@@ -21,10 +21,11 @@ from quorate.errors import CountInsufficientError
 from quorate.host.config import Settings
 from quorate.host.publication.locate import Names
 from quorate.host.publication.machine import Surroundings
-from tests.dns.hosts import AS_SET, OF_TWO, SRV, around, publishing, shows, until
+from tests.dns.hosts import AS_SET, OF_TWO, SRV, around, publishing, shows
 from tests.dns.servers import Bind, NameServer, Zone, dig, free_port, nsupdate
 from tests.dns.support import SECRET, key_text, resolver_at
 from tests.support.hosting import BOUND_S, Hosted, hosting, running
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")

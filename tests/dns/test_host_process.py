@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.dns.hosts import SRV, client, quorate, run_in, site, until
+from tests.dns.hosts import SRV, client, quorate, run_in, site
 from tests.dns.namespace import Namespace
 from tests.dns.servers import Bind, NameServer, Zone
 from tests.dns.support import SECRET, key_text
+from tests.support.waiting import until
 
 ADDRESS = "10.53.1.1"
 ZONE = f"""\

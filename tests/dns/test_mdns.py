@@ -14,9 +14,10 @@ from quorate.client.discovery.mdns import browse
 from quorate.clock import SystemClock
 from quorate.core.documents import ProductFile
 from quorate.host.publication import mdns
-from tests.dns.hosts import TickingClock, until
+from tests.dns.hosts import TickingClock
 from tests.support.documents import World
 from tests.support.hosting import make_host, running
+from tests.support.waiting import until
 
 LOOPBACK = ["127.0.0.1"]
 LABEL = "_hostside._tcp"  # of this test alone: others may announce at the same time
@@ -64,5 +65,5 @@ def test_a_missing_package_is_an_event_and_the_host_serves(tmp_path: Path, monke
         until(lambda: bool(host.administration.events(event_id=12293)), "event 12293")
         (event,) = host.administration.events(event_id=12293)
         assert (event["domain"], event["code"]) == ("local", "MDNS_NOT_ANNOUNCED")
-        assert "quorate[mdns]" in event["message"]
+        assert "quorate-activation[mdns]" in event["message"]
         assert host.activate(1).count == 1

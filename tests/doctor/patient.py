@@ -20,7 +20,7 @@ from quorate.client.installed import Installed, install
 from quorate.core.checkup import Check, Level, cause_of
 from quorate.core.messages import HostDescription, encode
 from quorate.core.policy import PROFILES, MachineClass, Policy, Threshold, Thresholds
-from tests.client.parties import HERE, QUICK, Installation, ScriptedHost, scripted
+from tests.client.parties import HERE, PATIENT, Installation, ScriptedHost, scripted
 from tests.support.clocks import SeededEntropy
 from tests.support.documents import HOST_ID, World
 from tests.support.hosting import Hosted, hosting
@@ -63,7 +63,7 @@ class Patient:
             self.here.clock,
             SeededEntropy(4),
             machine=self.machine,
-            transport=QUICK,
+            transport=PATIENT,
             network=self.network,
         ).run()
 

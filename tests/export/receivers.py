@@ -6,15 +6,14 @@ import re
 import socket
 import struct
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["BOUND_S", "JournalSocket", "Syslog", "TcpServer", "UdpServer", "closed_port", "journal_fields", "until"]
+__all__ = ["BOUND_S", "JournalSocket", "Syslog", "TcpServer", "UdpServer", "closed_port", "journal_fields"]
 
 BOUND_S = 60.0  # for every wait; reached only when something is broken
 
@@ -26,15 +25,6 @@ _MESSAGE = re.compile(
     re.DOTALL,
 )
 _PARAMETER = re.compile(r" ([!#-<>-\\^-~]{1,32})=\"((?:[^\"\\\]]|\\[\"\\\]])*)\"", re.DOTALL)
-
-
-def until(is_so: Callable[[], bool], what: str) -> None:
-    """Wait, bounded, for something that another thread brings about."""
-    end_s = time.monotonic() + BOUND_S
-    never = threading.Event()
-    while not is_so():
-        assert time.monotonic() < end_s, f"it did not come: {what}"
-        never.wait(0.01)
 
 
 @dataclass(frozen=True)

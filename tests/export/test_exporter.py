@@ -16,8 +16,9 @@ from quorate.host.config import Settings
 from quorate.host.export.service import EventExport
 from quorate.host.store.checkpoints import seal
 from quorate.host.store.housekeeping import Retention, trim_events_step
-from tests.export.receivers import BOUND_S, JournalSocket, TcpServer, UdpServer, closed_port, until
+from tests.export.receivers import BOUND_S, JournalSocket, TcpServer, UdpServer, closed_port
 from tests.store.world import SIGNER, Site
+from tests.support.waiting import until
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from quorate.core.events import PublicationFailed
 from quorate.host.export.forms import Exported, event
 from quorate.host.export.targets import FILES_KEPT, Datagrams, FileTarget, TcpSyslog
 from quorate.host.store.reports import StoredEvent
-from tests.export.receivers import JournalSocket, TcpServer, UdpServer, closed_port, until
+from tests.export.receivers import JournalSocket, TcpServer, UdpServer, closed_port
+from tests.support.waiting import until
 
 
 def given(first: int, last: int, message: str = "no") -> list[Exported]:

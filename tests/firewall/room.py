@@ -10,7 +10,6 @@ import itertools
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from quorate.clock import SystemClock
 from quorate.core.policy import PROFILES, MachineClass, Threshold
 from tests.dns.namespace import need_root
 from tests.dns.servers import Process, run
+from tests.support.child import Child
 from tests.support.documents import World
 from tests.support.hosting import make_host
+from tests.support.needs import lacking
 from tests.support.source import ROOT
 
 __all__ = ["HOST4", "HOST6", "PORT", "Driver", "Room", "need_programs", "room", "world_of_one"]
@@ -48,7 +48,7 @@ def need_programs(**packages: str) -> None:
     )
     if missing:
         reason = f"apt-get install --no-install-recommends {' '.join(missing)}"
-        pytest.fail(f"missing on this machine: {reason}") if os.environ.get("CI") else pytest.skip(reason)
+        lacking(reason)
 
 
 def world_of_one() -> World:
@@ -64,24 +64,12 @@ class Driver:
     """`driver.py` inside a namespace."""
 
     def __init__(self, prefix: tuple[str, ...], environ: Mapping[str, str]) -> None:
-        self._child = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "tests.firewall.driver"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, **environ},
-        )
+        command = [*prefix, sys.executable, "-m", "tests.firewall.driver"]
+        self._child = Child(command, cwd=ROOT, environ={**os.environ, **environ})
 
     def _say(self, *words: str) -> dict[str, Any]:
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        self._child.stdin.write(json.dumps(words) + "\n")
-        self._child.stdin.flush()
-        line = self._child.stdout.readline()
-        assert line, "the driver ended"
-        told: dict[str, Any] = json.loads(line)
-        return told
+        self._child.types(json.dumps(words))
+        return self._child.told()
 
     def knock(self, address: str, port: int) -> str:
         """What a connect finds."""
@@ -99,15 +87,8 @@ class Driver:
         return json.loads(done["out"])
 
     def end(self) -> None:
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        self._child.stdin.close()
-        try:
-            self._child.wait(10)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait(10)
-        self._child.stdout.close()
+        with self._child:
+            self._child.ends()
 
 
 @dataclass

@@ -18,6 +18,7 @@ from tests.cli.test_host_cli import quorate
 from tests.dns.servers import run
 from tests.firewall.room import need_programs, world_of_one
 from tests.support.hosting import make_host
+from tests.support.waiting import PATIENCE_S
 
 GOLDEN = Path(__file__).parent / "golden"
 PORT = 1700
@@ -111,6 +112,8 @@ def test_s32_nft_and_iptables_read_the_shown_lines() -> None:
     chain = "nft 'add table inet filter { chain input { type filter hook input priority 0; policy drop; }; }'"
     lines = [chain, *form("nft", PORT).enable, *form("iptables", PORT).enable, *form("iptables", PORT).disable]
     script = "\n".join(["set -e", *lines, "nft list chain inet filter input"])
-    done = subprocess.run(["unshare", "-Urn", "sh", "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["unshare", "-Urn", "sh", "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert f'tcp dport {PORT} accept comment "KMS Traffic"' in done.stdout

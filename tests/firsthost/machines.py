@@ -13,13 +13,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
-from tests.dns.namespace import Namespace, need_root
+from tests.dns.namespace import Namespace
 from tests.dns.servers import Process, run
 from tests.firewall.room import need_programs
 from tests.firewall.walls import NFT_RULES
-from tests.service.boot import MASKED, installation
+from tests.service.boot import MASKED, installation, need_boot
+from tests.support.needs import lacking
 from tests.support.terminal import Terminal
 
 __all__ = ["DOMAIN", "Machines", "machines"]
@@ -95,8 +94,8 @@ class Machines:
 @contextmanager
 def machines(folder: Path) -> Iterator[Machines]:
     """The network, until the end of the block."""
-    need_programs(systemd_nspawn="systemd-container", systemctl="systemd", nft="nftables", named="bind9", ip="iproute2")
-    need_root()
+    need_programs(nft="nftables", named="bind9", ip="iproute2")
+    need_boot()
     clock = _clock(folder)
     binds = [*installation(folder / "opt"), f"--bind-ro={clock}:/opt/clock"]
     stick = folder / "stick"
@@ -188,7 +187,7 @@ def _faked() -> list[str]:
     found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
     if not found:
         reason = "apt-get install --no-install-recommends libfaketime"
-        pytest.fail(f"missing on this machine: {reason}") if os.environ.get("CI") else pytest.skip(reason)
+        lacking(reason)
     settings = {
         "LD_PRELOAD": str(found[0]),
         "FAKETIME_TIMESTAMP_FILE": "/etc/faketime",

@@ -111,6 +111,7 @@ def afar(folder: Path, **host: Any) -> Iterator[Afar]:
             AdminTokens(administration.paths),
             administration.keyring.admin_token(),
             hosted.clock,
+            SeededEntropy(4),
             administration.record,
         )
         publication = Publication(

@@ -24,7 +24,7 @@ from tests.support.clocks import ManualClock, SeededEntropy
 
 __all__ = ["Site", "new_site", "serving"]
 
-BOUND_S = 30.0
+BOUND_S = 60.0
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from quorate.core.policy import DAY_S
 from tests.support.documents import CLIENT_EDITION, SERVER_EDITION, cmid_of
-from tests.support.hosting import Hosted, hosting
+from tests.support.hosting import BOUND_S, Hosted, hosting
 
 
 @pytest.fixture
@@ -72,11 +74,71 @@ def test_the_token_is_in_a_file_only_its_owner_reads(host: Hosted) -> None:
     assert len(host.token) == 43
 
 
-def test_a_web_page_cannot_reach_it_through_a_name_of_its_own(host: Hosted) -> None:
-    for name, status in (("evil.example", 421), ("evil.example:1689", 421), ("localhost", 200), ("127.0.0.1:1", 200)):
-        assert host.admin("/api/v1/status", headers={"host": name}).status == status
-    assert host.admin("/livez", headers={"host": "[::1]:1689"}).status == 200
-    assert host.admin("/livez", headers={"host": "evil.example"}).problem.code == "MISDIRECTED_REQUEST"
+GOOD_HOSTS = ["localhost", "127.0.0.1:1", "[::1]:1689", "LOCALHOST:1689", "[::1]"]
+FOREIGN_HOSTS = [
+    "evil.example",
+    "evil.example:1689",
+    "127.0.0.1:1689.evil.com",
+    "localhost:1689.evil.com",
+    "localhost.",
+]
+FOREIGN_HOSTS += [
+    "[::1].evil.com",
+    "[::1]:1689.evil.com",
+    "x[::1]",
+    "localhost:",
+    "localhost:x",
+    "::1",
+    "127.0.0.1@evil.com",
+]
+FOREIGN_HOSTS += [
+    "localhost, evil.example",
+    "localhost/",
+    "2130706433",
+    "evil.example:localhost",
+    "localhost:1689:1689",
+]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/status", "/livez", "/", "/console.css"])
+def test_a_web_page_cannot_reach_it_through_a_name_of_its_own(host: Hosted, path: str) -> None:
+    for name in GOOD_HOSTS:
+        assert host.admin(path, headers={"host": name}).status in (200, 401), name
+    for name in FOREIGN_HOSTS:
+        reply = host.admin(path, headers={"host": name})
+        assert (reply.status, reply.problem.code) == (421, "MISDIRECTED_REQUEST"), name
+
+
+@pytest.mark.parametrize(
+    "headers", [b"", b"Host:\r\n", b"Host: localhost\r\nHost: evil.example\r\n", b"host: localhost\r\n" * 2]
+)
+def test_without_exactly_one_host_header_nobody_is_answered(host: Hosted, headers: bytes) -> None:
+    for version in (b"1.1", b"1.0"):
+        with socket.create_connection(("127.0.0.1", host.admin_port), BOUND_S) as connection:
+            connection.sendall(b"GET /livez HTTP/%s\r\n%sconnection: close\r\n\r\n" % (version, headers))
+            said = b"".join(iter(lambda: connection.recv(65_536), b""))
+        assert re.findall(rb"HTTP/1\.[01] (\d+)", said) == [b"400"]
+
+
+@pytest.mark.parametrize(
+    ("method", "place", "body"),
+    [
+        ("PATCH", "settings", b'{"renewal-interval": 20160, "renewal-interval": 43200}'),
+        ("PATCH", "settings", b'{"renewal-interval": 20160, "renewal\\u002dinterval": 43200}'),
+        ("POST", "install-key", b'{"product_key": "x", "product_key": "%s"}'),
+        ("POST", "activate", b'{"publisher_url": "https://a.example", "publisher_url": "https://b.example"}'),
+        ("POST", "update", b'{"files": [{"name": "a", "name": "b", "text": "x"}]}'),
+        ("POST", "update", b'{"files": [], "files": []}'),
+    ],
+)
+def test_a_member_that_stands_twice_is_refused_as_everywhere(
+    host: Hosted, method: str, place: str, body: bytes
+) -> None:
+    headers = {"authorization": f"Bearer {host.token}"}
+    reply = host.http(method, f"/api/v1/{place}", body, headers, host.admin_port)
+    assert (reply.status, reply.problem.code) == (400, "MALFORMED_REQUEST")
+    assert "twice" in reply.problem.detail
+    assert host.administration.settings().renewal_interval_min == 10_080
 
 
 def test_status_shows_the_host_at_a_glance(host: Hosted) -> None:

@@ -91,16 +91,24 @@ def test_too_many_wrong_tokens_lock_one_source_for_a_quarter_of_an_hour(there: A
     token = there.token("alice", Scope.OPERATE)
     for _ in range(FAILURES_MAX):
         assert there.ask("GET", "/api/v1/status", token="wrong").status == 401
-    locked = there.ask("GET", "/api/v1/status", token=token)
+    locked = there.ask("GET", "/api/v1/status", token="wrong")
     assert (locked.status, locked.problem.code, locked.headers["retry-after"]) == (429, "LOCKED_OUT", str(LOCKED_S))
-    assert there.ask("GET", "/api/v1/status", token=token, source="10.0.0.8").status == 200
-    page = there.ask("POST", "/sign-in", raw=f"token={token}".encode())
+    assert there.ask("GET", "/api/v1/status", token="wrong", source="10.0.0.8").status == 401
+    page = there.ask("POST", "/sign-in", raw=b"token=wrong")
     assert (page.status, page.headers["retry-after"]) == (429, str(LOCKED_S))
+    # Who stands behind the same address with a right one is let in all the same.
+    assert there.ask("GET", "/api/v1/status", token=token).status == 200
+    assert there.ask("POST", "/sign-in", raw=f"token={token}".encode()).status == 303
     assert there.ask("GET", "/livez").status == 200
     there.hosted.clock.advance(LOCKED_S)
-    assert there.ask("GET", "/api/v1/status", token=token).status == 200
+    assert there.ask("GET", "/api/v1/status", token="wrong").status == 401
     [event] = there.hosted.administration.events(12316)
     assert (event["source"], event["failures"], event["locked_s"], event["level"]) == (AFAR, 10, LOCKED_S, "error")
+
+
+@pytest.mark.parametrize("host", ["a b", "kms01.contoso.example:x", "kms01.contoso.example:1689.evil.example"])
+def test_a_host_header_that_names_none_is_refused_from_afar_too(there: Afar, host: str) -> None:
+    assert there.ask("GET", "/livez", headers={"host": host}).status == 421
 
 
 # --- changes ---------------------------------------------------------------------------------------------------------
@@ -283,3 +291,46 @@ def test_every_route_of_the_api_is_described_with_its_method(there: Afar) -> Non
         for operation in operations.values():
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 assert content["schema"]["$ref"].rpartition("/")[2] in shapes
+
+
+FILES = ["admin-tls-cert", "admin-tls-key", "dns-tsig-key", "dns-keytab", "publisher-ca-file", "export-file"]
+HERE = [
+    "127.0.0.1:1690",
+    "localhost",
+    "[::1]",
+    "169.254.169.254",
+    "[fe80::1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "a.localhost.",
+]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_token_names_no_file_of_the_hosts_machine(there: Afar, tmp_path: Path, name: str) -> None:
+    token = there.token("alice", Scope.OPERATE)
+    for path in (tmp_path / "missing", Path("/etc/shadow"), tmp_path / ".bashrc"):
+        reply = there.ask("PATCH", "/api/v1/settings", {name: str(path)}, token=token)
+        assert (reply.status, reply.problem.code) == (403, "SET_ON_MACHINE_ONLY")
+        assert str(path) not in reply.body.decode(), "whether it is there is not told either"
+        assert not (tmp_path / ".bashrc").exists()
+    assert there.hosted.administration.shown_settings()[name] == ""
+    assert there.ask("PATCH", "/api/v1/settings", {name: None}, token=token).status == 200
+    assert "SET_ON_MACHINE_ONLY" in [row["code"] for row in there.audit()]
+
+
+@pytest.mark.parametrize("where", HERE)
+def test_a_token_sends_nothing_to_the_hosts_own_programs(there: Afar, where: str) -> None:
+    token = there.token("alice", Scope.OPERATE)
+    asked = [
+        ("PATCH", "settings", {"publisher-url": f"https://{where}/"}),
+        ("PATCH", "settings", {"publisher-url": f"http://{where}/", "publisher-insecure-http": "on"}),
+        ("POST", "activate", {"publisher_url": f"http://{where}/"}),
+        ("PATCH", "settings", {"export-syslog": f"tcp://{where.partition(':1690')[0]}:6379"}),
+    ]
+    for method, place, body in asked:
+        reply = there.ask(method, f"/api/v1/{place}", body, token=token)
+        assert (reply.status, reply.problem.code) == (403, "SET_ON_MACHINE_ONLY"), body
+    elsewhere = {"publisher-url": "https://activation.acme.example", "export-syslog": "udp://log.contoso.example"}
+    assert there.ask("PATCH", "/api/v1/settings", elsewhere, token=token).status == 200
+    assert there.ask("PATCH", "/api/v1/settings", {"export-syslog": "local"}, token=token).status == 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from quorate.clock import SystemClock
 from tests.dns.namespace import Namespace
 from tests.dns.servers import need
+from tests.support.child import Child
 from tests.support.documents import World
 from tests.support.hosting import make_host
 from tests.support.source import ROOT
@@ -45,27 +45,21 @@ def test_typing_the_lines_of_the_page_ends_with_a_host_that_is_set_from_elsewher
     environ = {**kept, "PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path), "QUORATE_STATE_DIR": str(state)}
     with Namespace.made(ADDRESS, resolv_conf="", hosts=f"{ADDRESS} {NAME}\n") as room:
         command = [*room.prefix, str(BIN / "quorate"), "host", "run", "--no-dns", "--json"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ) as host:
-            try:
-                assert host.stdout is not None
-                assert host.stdout.readline()
-                bash = [*room.prefix, "bash", "-euo", "pipefail"]
-                done = subprocess.run(
-                    bash,
-                    input=script,
-                    capture_output=True,
-                    text=True,
-                    cwd=tmp_path,
-                    env=environ,
-                    timeout=ANSWER_S,
-                    check=False,
-                )
-                assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-                host.send_signal(signal.SIGTERM)
-                assert host.wait(ANSWER_S) == 0
-            finally:
-                host.kill()
-                host.communicate()
+        with Child(command, environ=environ) as host:
+            host.told()
+            bash = [*room.prefix, "bash", "-euo", "pipefail"]
+            done = subprocess.run(
+                bash,
+                input=script,
+                capture_output=True,
+                text=True,
+                cwd=tmp_path,
+                env=environ,
+                timeout=ANSWER_S,
+                check=False,
+            )
+            assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+            assert host.terminate() == 0, host.err
     assert "License Status: Licensed" in done.stdout
     assert "The renewal interval is now 20160 minutes." in done.stdout
     assert f"alice ({ADDRESS}): renewal-interval: 10080 -> 20160" in done.stdout

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from quorate.clock import SystemClock
 from quorate.core.armor import dearmored
@@ -25,9 +21,11 @@ from quorate.core.documents import HOST_REQUEST
 from quorate.host.lockout import FAILURES_MAX
 from tests.dns.namespace import Namespace
 from tests.host.processes import quorate
+from tests.support.child import Child
 from tests.support.documents import World
 from tests.support.hosting import certificate_for, make_host
 from tests.support.tlspair import TlsPair, make_pair
+from tests.support.waiting import until
 
 BOUND_S = 60  # for one command on a busy machine
 NAME, ADDRESS, NEIGHBOUR = "kms01.room.test", "192.0.2.10", "192.0.2.11"
@@ -86,13 +84,14 @@ class Room:
 
     def settled_events(self, number: int, how_many: int, action: str | None = None) -> list[dict[str, Any]]:
         """The events, once there are that many: what a running host has refused is written a moment later."""
-        pause = threading.Event()
-        for _ in range(BOUND_S):
-            found = [row for row in self.events(number) if action is None or row["action"] == action]
-            if len(found) >= how_many:
-                return found
-            pause.wait(0.2)
-        pytest.fail(f"there are not {how_many} events {number}")
+        found: list[dict[str, Any]] = []
+
+        def are_there() -> bool:
+            found[:] = [row for row in self.events(number) if action is None or row["action"] == action]
+            return len(found) >= how_many
+
+        until(are_there, f"{how_many} events {number}")
+        return found
 
 
 @contextmanager
@@ -105,17 +104,9 @@ def room(folder: Path, *, activated: bool = True, names: tuple[str, ...] = (NAME
         namespace.run("ip", "addr", "add", f"{NEIGHBOUR}/24", "dev", "lo")
         command = [*namespace.prefix, *QUORATE, "host", "run", "--state-dir", str(folder / "host"), "--json"]
         command += ["--no-dns", "--port", "0", "--admin-port", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            try:
-                assert process.stdout is not None
-                line = process.stdout.readline()
-                assert line, process.communicate()
-                yield Room(namespace, folder / "host", pair, world, json.loads(line))
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(BOUND_S) == 0
-            finally:
-                process.kill()
-                process.communicate()
+        with Child(command) as process:
+            yield Room(namespace, folder / "host", pair, world, process.told())
+            assert process.terminate() == 0, process.err
 
 
 def test_s34_a_host_elsewhere_is_set_up_from_the_key_to_the_setting_by_slmgr(tmp_path: Path) -> None:

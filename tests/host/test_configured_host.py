@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from quorate.host.process import Running, StateLock, running_host
 from tests.host.processes import HostProcess, quorate, started
 from tests.support.documents import World
 from tests.support.hosting import BOUND_S, make_host
+from tests.support.waiting import until
 
 WORLD = World()
 
@@ -52,15 +53,6 @@ def shown(state_dir: Path) -> dict[str, tuple[Any, str, str | None]]:
         return {name: (values[name], origins[name].source.value, origins[name].where) for name in values}
 
 
-def until(is_so: Callable[[], bool]) -> None:
-    never = threading.Event()
-    for _ in range(300):
-        if is_so():
-            return
-        never.wait(BOUND_S / 200)
-    raise AssertionError("the host did not get there")
-
-
 def readyz(host: HostProcess) -> dict[str, Any]:
     with urllib.request.urlopen(f"http://127.0.0.1:{host.said['admin_port']}/readyz", timeout=BOUND_S) as reply:
         checks = json.load(reply)["checks"]
@@ -84,20 +76,23 @@ def test_a_running_host_reads_its_file_again_at_sighup_and_survives_a_bad_one(tm
         assert [row["name"] for row in rows] == list(RULES)
         assert {"name": "renewal-interval", "value": 5000, "source": "file", "where": f"{file}:1"} in rows
         assert shown(state)["renewal-interval"][0] == 5000
-        host.process.send_signal(signal.SIGHUP)
-        until(lambda: shown(state)["renewal-interval"] == (6000, "file", f"{file}:2"))
+        host.process.signal(signal.SIGHUP)
+        until(
+            lambda: shown(state)["renewal-interval"] == (6000, "file", f"{file}:2"),
+            "the changed interval",
+        )
 
         file.write_text("renewal-interval = 7000\nrenewl-interval = 1\n")
-        host.process.send_signal(signal.SIGHUP)
-        until(lambda: not readyz(host)["ok"])
+        host.process.signal(signal.SIGHUP)
+        until(lambda: not readyz(host)["ok"], "a readyz that says no")
         assert "host.toml:2:1: renewl-interval: there is no such setting" in readyz(host)["reason"]
         assert shown(state)["renewal-interval"][0] == 6000
         events = quorate("host", "events", "--id", "12291", "--json", state_dir=state).stdout.splitlines()
         assert [json.loads(line)["code"] for line in events] == ["CONFIGURATION_INVALID"]
 
         file.write_text("renewal-interval = 8000\n")
-        host.process.send_signal(signal.SIGHUP)
-        until(lambda: bool(readyz(host)["ok"]) and shown(state)["renewal-interval"][0] == 8000)
+        host.process.signal(signal.SIGHUP)
+        until(lambda: bool(readyz(host)["ok"]) and shown(state)["renewal-interval"][0] == 8000, "the mended file")
         assert host.terminate() == 0
 
 
@@ -194,9 +189,9 @@ def test_a_port_of_the_file_is_listened_on_and_left_at_sighup(tmp_path: Path) ->
     with started(state, "--config", str(file), "--admin-port", "0") as host:
         assert host.port == port
         file.write_text(f"port = {other}\n")
-        host.process.send_signal(signal.SIGHUP)
-        until(lambda: is_open(other))
-        until(lambda: not is_open(port))
+        host.process.signal(signal.SIGHUP)
+        until(lambda: is_open(other), "the new port to be open")
+        until(lambda: not is_open(port), "the old port to be closed")
 
 
 def is_open(port: int) -> bool:

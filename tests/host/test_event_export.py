@@ -11,9 +11,10 @@ import pytest
 
 from quorate.core.policy import DAY_S
 from quorate.host.store.verify import verify_log
-from tests.export.receivers import TcpServer, closed_port, until
+from tests.export.receivers import TcpServer, closed_port
 from tests.support.documents import World
 from tests.support.hosting import hosting, running
+from tests.support.waiting import until
 
 WORLD = World()
 

@@ -20,6 +20,8 @@ from quorate.host.speaker import Speaker
 from quorate.host.store.store import Store
 from tests.support.documents import cmid_of
 from tests.support.hosting import BOUND_S, Hosted, hosting
+from tests.support.needs import lacking
+from tests.support.waiting import PATIENCE_S
 
 
 @contextlib.contextmanager
@@ -91,13 +93,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of two megabytes."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, check=False)
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], capture_output=True, timeout=PATIENCE_S, check=False
+    )
     if made.returncode:
-        pytest.skip("a small disk can only be mounted by root")
+        lacking("a small disk can only be mounted by root, in a container with CAP_SYS_ADMIN: sudo make test")
     try:
         yield disk
     finally:
-        subprocess.run(["umount", disk], check=True)
+        subprocess.run(["umount", disk], timeout=PATIENCE_S, check=True)
 
 
 def test_a_full_disk_is_told_with_503_and_works_again_by_itself(small_disk: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 
 import pytest
 
@@ -196,7 +196,7 @@ def test_a_fault_of_ours_costs_its_own_connection_and_no_other(play: Play) -> No
 def test_a_head_request_gets_the_head_alone(play: Play) -> None:
     async def story(served: Served) -> None:
         async with served.client() as client:
-            said = await client.ask(b"HEAD /nothing HTTP/1.1\r\nconnection: close\r\n\r\n")
+            said = await client.ask(b"HEAD /nothing HTTP/1.1\r\nhost: kms\r\nconnection: close\r\n\r\n")
         assert said.startswith(b"HTTP/1.1 404 ")
         assert b"content-length: 7" in said
         assert said.endswith(b"\r\n\r\n")
@@ -278,6 +278,69 @@ def test_very_many_refused_ones_are_closed_without_a_word(play: Play) -> None:
             assert b" 200 " in await first.response()
 
     play(story, connections_max=1)
+
+
+CROWD, OTHER = "127.0.0.2", "127.0.0.3"
+
+FILLERS = {
+    "half heads": b"POST /v1/activate HT",
+    "half bodies": post("/a", b"{", length=4000),
+    "refused, and not gone": post("/nothing", b"{", length=4000),
+    "answers not taken": get("/large"),
+}
+
+
+@pytest.mark.parametrize("sent", FILLERS.values(), ids=FILLERS)
+def test_whatever_a_crowd_has_half_done_a_new_client_gets_its_answer(play: Play, sent: bytes) -> None:
+    async def story(served: Served) -> None:
+        async with AsyncExitStack() as crowd:
+            for _ in range(16):
+                one = await crowd.enter_async_context(served.client(CROWD))
+                one.send(sent)
+            await served.until(lambda: served.front.connections == 16)
+            for source in (CROWD, OTHER):
+                for _ in range(20):
+                    async with served.client(source) as client:
+                        client.send(get("/a"))
+                        assert b" 200 " in await client.response()
+
+    play(story, connections_max=16)
+
+
+def test_a_crowd_of_half_requests_takes_places_from_itself_only(play: Play) -> None:
+    async def story(served: Served) -> None:
+        async with AsyncExitStack() as crowd, served.client(OTHER) as slow, served.client(OTHER) as idle:
+            slow.send(post("/slow-body", b"{", length=2))
+            await served.until(lambda: served.front.connections == 2)
+            for _ in range(200):  # all of them later than those two
+                one = await crowd.enter_async_context(served.client(CROWD))
+                one.send(post("/a", b"{", length=4000))
+                await served.until(lambda: served.front.connections <= 17)
+            slow.send(b"}")
+            idle.send(get("/idle"))
+            assert b" 200 " in await slow.response()
+            assert b" 200 " in await idle.response()
+
+    play(story, connections_max=16)
+
+
+def test_half_a_body_that_gives_way_is_told_to_come_again(play: Play) -> None:
+    async def story(served: Served) -> None:
+        async with served.client() as half, served.client() as asking:
+            half.send(post("/a", b"{", length=4000))
+            asking.send(get("/slow"))
+            await served.until(lambda: bool(served.echo.kept))
+            await served.until(lambda: served.front.connections == 2)
+            async with served.client() as third:
+                said = await half.rest()
+                assert said.startswith(b"HTTP/1.1 503 ")
+                assert said.endswith(b"HOST_BUSY")
+                third.send(get("/b"))
+                assert b" 200 " in await third.response()
+            served.echo.let()
+            assert b" 200 " in await asking.response()
+
+    play(story, connections_max=2)
 
 
 # --- the end ---------------------------------------------------------------------------------------------------------

@@ -18,10 +18,17 @@ def test_whatever_many_clients_do_at_once_the_port_is_empty_and_well_afterwards(
     chance = random.Random(seed)
     pieces = [
         *(get("/a"), post("/b", b"{}"), post("/b", b"x" * 5000), get("/large"), get("/nothing"), get("/slow")),
-        *(b"\r\n", b"\x00" * 50, b"GET / HTTP/1.1\r\n", b"x: " + b"y" * 5000, post("/b", b"{", length=9), b"{}"),
+        *(
+            b"\r\n",
+            b"\x00" * 50,
+            b"GET / HTTP/1.1\r\nhost: kms\r\n",
+            b"x: " + b"y" * 5000,
+            post("/b", b"{", length=9),
+            b"{}",
+        ),
         post("/b", b"{}", None, "expect: 100-continue"),
         post("/b", b"", None, "transfer-encoding: chunked"),
-        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: kms\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     ]
 
     async def one(served: Served) -> None:

@@ -28,6 +28,7 @@ from tests.host.publishing import Site, new_site, serving
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import World
 from tests.support.hosting import BOUND_S, Hosted, running
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -139,6 +140,7 @@ def test_tls_is_verified_and_an_authority_of_ones_own_can_be_named(site: Site, t
         ],
         check=True,
         capture_output=True,
+        timeout=PATIENCE_S,
     )  # fmt: skip
     key.chmod(0o600)
     with serving(site, tls_cert=cert, tls_key=key) as url, site.host() as host:

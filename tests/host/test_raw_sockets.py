@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from quorate.core.messages import encode
+from tests.support.documents import cmid_of
 from tests.support.hosting import BOUND_S, Hosted, hosting
 
 LIMIT_S = 0.4  # of a head and of a body, here
@@ -72,6 +73,32 @@ def test_bytes_that_are_no_http_end_with_400_and_a_closed_connection(host: Hoste
     assert reply.startswith(b"HTTP/1.1 400 ")
     assert b"connection: close" in reply
     assert b"MALFORMED_REQUEST" in reply
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (b"host: kms\r\ncontent-type: text/plain\r\norigin: https://evil.example\r\n", b"400"),
+        (b"host: kms\r\norigin: https://evil.example\r\ncontent-type: text/plain\r\n", b"403"),
+        (b"host: kms\r\norigin: null\r\n", b"403"),
+        (b"host: evil.example:1688\r\norigin: http://evil.example:1688\r\ncontent-type: application/json\r\n", b"403"),
+        (b"host: kms\r\ncontent-type: application/x-www-form-urlencoded\r\n", b"400"),
+        (b"", b"400"),
+        (b"host: kms\r\nhost: kms\r\n", b"400"),
+        (b"host: 127.0.0.1:1688.evil.example\r\n", b"400"),
+    ],
+)
+def test_a_web_page_of_anybody_has_no_machine_counted(host: Hosted, headers: bytes, status: bytes) -> None:
+    host.activate(1)
+    before = host.administration.requests()["total"]
+    body = encode(host.request(77))
+    for path in (b"/v1/activate", b"/v1/probe"):
+        head = b"POST %s HTTP/1.1\r\n%scontent-length: %d\r\n\r\n"
+        reply = exchange(host, head % (path, headers, len(body)) + body)
+        assert re.findall(rb"HTTP/1\.1 (\d+)", reply) == [status]
+    host.activate(1)
+    assert host.administration.requests()["total"] == before + 1
+    assert cmid_of(77) not in {client.cmid for client in host.administration.clients()}
 
 
 def test_an_endless_head_is_cut_off(host: Hosted) -> None:

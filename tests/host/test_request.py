@@ -154,9 +154,9 @@ def test_the_path_is_that_of_the_target(target: bytes, path: str) -> None:
 @pytest.mark.parametrize(
     ("head", "is_last"),
     [
-        (b"GET / HTTP/1.1\r\n\r\n", False),
-        (b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", True),
-        (b"GET / HTTP/1.1\r\nConnection: Keep-Alive, close\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nhost: kms\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nhost: kms\r\nConnection: close\r\n\r\n", True),
+        (b"GET / HTTP/1.1\r\nhost: kms\r\nConnection: Keep-Alive, close\r\n\r\n", True),
         (b"GET / HTTP/1.0\r\n\r\n", True),
         (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", False),
     ],
@@ -175,10 +175,8 @@ def test_what_comes_after_the_last_request_is_not_read() -> None:
 
 def test_an_offer_to_speak_something_else_is_passed_over() -> None:
     # `curl --http2` makes this one.
-    offer = (
-        b"GET /v1/host HTTP/1.1\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AA\r\n\r\n"
-    )
-    [request] = read(offer).requests
+    headers = [b"host: kms", b"connection: upgrade, http2-settings", b"upgrade: h2c", b"http2-settings: AA"]
+    [request] = read(get(*headers)).requests
     assert (request.method, request.path, request.refusal, request.is_last) == ("GET", "/v1/host", None, True)
 
 
@@ -203,13 +201,13 @@ def test_a_request_that_is_refused_by_its_head_has_its_body_dropped() -> None:
 )
 def test_a_second_length_is_refused(headers: list[bytes]) -> None:
     assert status_of(post(b"{}", *headers)) == 400
-    first = b"POST /v1/activate HTTP/1.1\r\n" + b"\r\n".join(headers) + b"\r\ncontent-length: 2\r\n\r\n{}"
+    first = b"POST /v1/activate HTTP/1.1\r\nhost: kms\r\n" + b"\r\n".join(headers) + b"\r\ncontent-length: 2\r\n\r\n{}"
     assert status_of(first) == 400
 
 
 @pytest.mark.parametrize("length", [b"", b"+2", b"-2", b"2x", b"0x2", b"1e3", b"2 2", b"2;2", b"\xb2", b"9" * 30])
 def test_a_length_is_digits(length: bytes) -> None:
-    assert status_of(b"POST / HTTP/1.1\r\ncontent-length: %s\r\n\r\n{}" % length) == 400
+    assert status_of(b"POST / HTTP/1.1\r\nhost: kms\r\ncontent-length: %s\r\n\r\n{}" % length) == 400
 
 
 @pytest.mark.parametrize(
@@ -217,7 +215,7 @@ def test_a_length_is_digits(length: bytes) -> None:
     [b"gzip", b"identity", b"chunked, gzip", b"gzip, chunked", b"chunked, chunked", b"xchunked", b"chunked;q=1"],
 )
 def test_no_transfer_coding_but_chunks(coding: bytes) -> None:
-    assert status_of(b"POST / HTTP/1.1\r\ntransfer-encoding: %s\r\n\r\n0\r\n\r\n" % coding) == 400
+    assert status_of(b"POST / HTTP/1.1\r\nhost: kms\r\ntransfer-encoding: %s\r\n\r\n0\r\n\r\n" % coding) == 400
 
 
 @pytest.mark.parametrize(
@@ -230,32 +228,103 @@ def test_no_transfer_coding_but_chunks(coding: bytes) -> None:
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET / HTTP/1.1\nhost: kms\n\n",
         b"GET / HTTP/1.1\r\nhost : kms\r\n\r\n",
-        b"GET / HTTP/1.1\r\nho st: kms\r\n\r\n",
-        b"GET / HTTP/1.1\r\n: kms\r\n\r\n",
-        b"GET / HTTP/1.1\r\nx: a\x00b\r\n\r\n",
-        b"GET / HTTP/1.1\r\nx: a\rb\r\n\r\n",
-        b"G\xc3\x84T / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: kms\r\nho st: kms\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: kms\r\n: kms\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: kms\r\nx: a\x00b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: kms\r\nx: a\rb\r\n\r\n",
+        b"G\xc3\x84T / HTTP/1.1\r\nhost: kms\r\n\r\n",
         b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: x\r\ncontent-length: 2\r\n\r\n{}",
-        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
-        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\nabc\r\n",
-        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+        b"POST / HTTP/1.1\r\nhost: kms\r\nconnection: upgrade\r\nupgrade: x\r\ncontent-length: 2\r\n\r\n{}",
+        b"POST / HTTP/1.1\r\nhost: kms\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
+        b"POST / HTTP/1.1\r\nhost: kms\r\ntransfer-encoding: chunked\r\n\r\n2\r\nabc\r\n",
+        b"POST / HTTP/1.1\r\nhost: kms\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
     ],
 )
 def test_what_is_not_http_1_1_by_the_letter_is_refused(data: bytes) -> None:
     assert status_of(data) == 400
 
 
+def get(*headers: bytes, version: bytes = b"1.1") -> bytes:
+    return b"\r\n".join([b"GET /v1/host HTTP/" + version, *headers, b"", b""])
+
+
+@pytest.mark.parametrize(
+    "name", [b"kms", b"KMS.contoso.example:1688", b"10.0.0.7", b"[::1]:1688", b"a_b", b"kms:", b" kms "]
+)
+def test_a_host_may_be_called_by_any_name(name: bytes) -> None:
+    assert told(read(get(b"Host: " + name))) == [("GET", "/v1/host", b"", False)]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [b"host:"],
+        [b"host: kms", b"host: kms"],
+        [b"Host: kms", b"x: y", b"hOST: other"],
+        *([b"host: " + name] for name in (b"a b", b"kms/", b"a@b", b"a,b", b"::1", b"[::1", b"k\xc3\xa4", b"<script>")),
+        *(
+            [b"host: " + name]
+            for name in (b"127.0.0.1:1688.evil.example", b"kms:x", b"kms:1:2", b":1688", b"kms:166666")
+        ),
+    ],
+)
+def test_without_one_host_that_is_one_nobody_is_answered(headers: list[bytes]) -> None:
+    assert status_of(get(*headers)) == 400
+    assert status_of(post(b"{}", *headers).replace(b"host: kms\r\n", b"", 1)) == 400
+    if headers:
+        assert status_of(get(*headers, version=b"1.0")) == 400
+
+
+def test_http_1_0_knows_no_host_header() -> None:
+    assert told(read(get(version=b"1.0"))) == [("GET", "/v1/host", b"", True)]
+
+
+@pytest.mark.parametrize("kind", [b"application/json", b"Application/JSON ; charset=utf-8", b"application/json;x"])
+def test_a_body_is_json_or_says_nothing(kind: bytes) -> None:
+    for headers in ([b"content-type: " + kind], []):
+        assert told(read(post(b"{}", *headers))) == [("POST", "/v1/activate", b"{}", False)]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        b"text/plain",
+        b"text/plain;application/json",
+        b"application/x-www-form-urlencoded",
+        b"multipart/form-data; boundary=x",
+        b"",
+        b"application/jsonx",
+        b"text/plain, application/json",
+        b"application/json, text/plain",
+    ],
+)
+def test_what_a_page_may_send_unasked_is_no_request(kind: bytes) -> None:
+    assert status_of(post(b"{}", b"content-type: " + kind)) == 400
+    assert status_of(post(b"{}", b"content-type: application/json", b"content-type: " + kind)) == 400
+
+
+@pytest.mark.parametrize("origin", [b"https://evil.example", b"null", b"http://kms:1688", b"", b"\x9b\xff"])
+def test_a_page_is_told_that_it_has_nothing_to_ask_here(origin: bytes) -> None:
+    for data in (post(b"{}", b"origin: " + origin), post(b"{}", b"content-type: text/plain", b"Origin: " + origin)):
+        reader = read(data)
+        assert reader.is_deaf
+        [request] = reader.requests
+        assert request.refusal is not None
+        assert (request.refusal.status, request.body) in ((403, b""), (400, b""))
+    assert status_of(post(b"{}", b"origin: " + origin)) == 403
+
+
 @pytest.mark.parametrize(
     "data",
     [
-        b"GET /" + b"x" * HEAD_BYTES_MAX + b" HTTP/1.1\r\n\r\n",
+        b"GET /" + b"x" * HEAD_BYTES_MAX + b" HTTP/1.1\r\nhost: kms\r\n\r\n",
         b"GET /" + b"x" * HEAD_BYTES_MAX,
-        b"GET / HTTP/1.1\r\nx: " + b"y" * HEAD_BYTES_MAX + b"\r\n\r\n",
-        b"GET / HTTP/1.1\r\nx: " + b"y" * HEAD_BYTES_MAX,
-        b"GET / HTTP/1.1\r\n" + b"y" * HEAD_BYTES_MAX,
-        b"GET / HTTP/1.1\r\n" + b"x: y\r\n" * (HEADERS_MAX + 1) + b"\r\n",
-        b"GET / HTTP/1.1\r\n" + b"x: %s\r\n" % (b"y" * 1000) * 17 + b"\r\n",
+        b"GET / HTTP/1.1\r\nhost: kms\r\nx: " + b"y" * HEAD_BYTES_MAX + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: kms\r\nx: " + b"y" * HEAD_BYTES_MAX,
+        b"GET / HTTP/1.1\r\nhost: kms\r\n" + b"y" * HEAD_BYTES_MAX,
+        b"GET / HTTP/1.1\r\nhost: kms\r\n" + b"x: y\r\n" * (HEADERS_MAX + 1) + b"\r\n",
+        b"GET / HTTP/1.1\r\nhost: kms\r\n" + b"x: %s\r\n" % (b"y" * 1000) * 17 + b"\r\n",
     ],
     ids=["target", "endless-target", "value", "endless-value", "endless-name", "many", "sum"],
 )
@@ -267,7 +336,7 @@ def test_a_head_has_a_bound(data: bytes) -> None:
 
 
 def test_the_largest_head_is_read() -> None:
-    head = b"GET / HTTP/1.1\r\n" + b"x: %s\r\n" % (b"y" * 240) * (HEADERS_MAX - 1) + b"z: z\r\n\r\n"
+    head = b"GET / HTTP/1.1\r\nhost: kms\r\n" + b"x: %s\r\n" % (b"y" * 240) * (HEADERS_MAX - 2) + b"z: z\r\n\r\n"
     assert told(read(head)) == [("GET", "/", b"", False)]
 
 
@@ -279,7 +348,7 @@ def test_a_body_in_chunks_has_the_same_bound_as_any_other(size: int) -> None:
 
 
 def test_chunks_that_never_end_are_refused() -> None:
-    head = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"POST / HTTP/1.1\r\nhost: kms\r\ntransfer-encoding: chunked\r\n\r\n"
     reader = read(head, *(b"1;%s\r\nx\r\n" % (b"e" * 1000) for _ in range(100)))
     assert [each.refusal.status for each in reader.requests if each.refusal is not None] == [413]
     assert status_of(head + b"0\r\nx: " + b"y" * 2 * HEAD_BYTES_MAX + b"\r\n\r\n") == 431

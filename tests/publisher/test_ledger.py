@@ -22,6 +22,7 @@ from quorate.publisher.issue import Publisher
 from quorate.publisher.ledger import Ledger
 from tests.publisher.world import PASSPHRASE, AskingHost
 from tests.support.clocks import ManualClock, SeededEntropy
+from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_hosts_confirmed_at_the_same_moment_cannot_share_the_last_place(publishe
     start = threading.Barrier(len(requests), timeout=30)
 
     def confirm(request: str) -> bool:
-        start.wait()
+        start.wait(PATIENCE_S)
         try:
             return bool(publisher.confirm(request))
         except HostKeyUsedUpError:
@@ -106,7 +107,7 @@ def test_one_host_confirmed_at_the_same_moment_cannot_overshoot_its_activations(
     start = threading.Barrier(len(requests), timeout=30)
 
     def confirm(each: tuple[Publisher, str]) -> bool:
-        start.wait()
+        start.wait(PATIENCE_S)
         try:
             return bool(each[0].confirm(each[1]))
         except HostKeyUsedUpError:
@@ -124,7 +125,7 @@ def test_one_request_confirmed_at_the_same_moment_gets_one_certificate(publisher
     start = threading.Barrier(8, timeout=30)
 
     def confirm(_: int) -> str:
-        start.wait()
+        start.wait(PATIENCE_S)
         return publisher.confirm(request)
 
     with ThreadPoolExecutor(8) as pool:

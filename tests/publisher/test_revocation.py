@@ -26,6 +26,7 @@ from quorate.publisher.issue import Publisher
 from quorate.publisher.ledger import Ledger
 from tests.publisher.world import PASSPHRASE, AskingHost
 from tests.support.clocks import START_S, ManualClock, SeededEntropy
+from tests.support.waiting import PATIENCE_S
 
 
 class Site:
@@ -169,7 +170,7 @@ def test_revoking_at_the_same_moment_loses_nothing(publisher: Publisher) -> None
     start = threading.Barrier(len(sites), timeout=30)
 
     def revoke(site: Site) -> int:
-        start.wait()
+        start.wait(PATIENCE_S)
         return publisher.revoke(Kind.HOST, site.host.host_id, "x").number
 
     with ThreadPoolExecutor(len(sites)) as pool:

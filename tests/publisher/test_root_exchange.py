@@ -210,7 +210,7 @@ from tests.support.clocks import ManualClock, SeededEntropy
 
 folder, left, passphrase, old, new, step = Path(sys.argv[1]), [int(sys.argv[2])], *sys.argv[3:]
 publisher = Publisher.open(folder, passphrase, ManualClock(), SeededEntropy(91))
-real = Path.replace, Path.unlink
+real = os.replace, os.unlink
 
 def counted(call):
     def until_killed(*args, **kwargs):
@@ -220,7 +220,7 @@ def counted(call):
         return call(*args, **kwargs)
     return until_killed
 
-Path.replace, Path.unlink = map(counted, real)
+os.replace, os.unlink = map(counted, real)
 publisher.rotate(Step(step), passphrase, RootKey(root_path(folder), old), new)
 """
 

@@ -5,6 +5,7 @@ Needs root and systemd-nspawn. The container has a network of its own and is not
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -17,10 +18,12 @@ from quorate.clock import SystemClock
 from tests.dns.namespace import need_root
 from tests.firewall.room import need_programs, world_of_one
 from tests.support.hosting import make_host
+from tests.support.needs import lacking
 from tests.support.source import ROOT, SRC
 from tests.support.tlspair import make_pair
+from tests.support.waiting import PATIENCE_S
 
-__all__ = ["MASKED", "booted", "installation"]
+__all__ = ["MASKED", "booted", "installation", "need_boot"]
 
 BOOT_S = 240  # everything inside; it takes a tenth of that on a machine that is free
 
@@ -52,10 +55,56 @@ exec /lib/systemd/systemd --unit=check.service
 """
 
 
-def booted(folder: Path) -> dict[str, Any]:
-    """What `inside.py` has found."""
+_START_AND_END = """
+mkdir -p /etc/systemd/system
+for unit in {masked}; do ln -s /dev/null /etc/systemd/system/$unit.service; done
+echo 0123456789abcdef0123456789abcdef > /etc/machine-id
+exec /lib/systemd/systemd --unit=exit.target
+"""
+_CANNOT = (
+    "systemd does not boot in a container here ({reason}). Inside another container, start that one with "
+    "`docker run --privileged --cgroupns=private`, or run `sudo make test` on a real or virtual machine"
+)
+
+
+def need_boot() -> None:
+    """Go on when systemd can be PID 1 of a container: started and ended once, which takes a second."""
     need_programs(systemd_nspawn="systemd-container", systemctl="systemd")
     need_root()
+    reason = _why_nothing_boots(str(os.getpid()))
+    if reason is not None:
+        lacking(_CANNOT.format(reason=reason))
+
+
+@functools.cache
+def _why_nothing_boots(name: str) -> str | None:
+    command = [
+        *("systemd-nspawn", "--quiet", "--directory=/", "--volatile=yes", "--private-network", "--register=no"),
+        *("--keep-unit", f"--machine=quorate-probe-{name}", "/bin/sh", "-c", _START_AND_END.format(masked=MASKED)),
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+            timeout=BOOT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no end after {BOOT_S} s"
+    if done.returncode == 0:
+        return None
+    said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    return said[-1] if said else f"systemd-nspawn ended with {done.returncode}"
+
+
+def booted(folder: Path) -> dict[str, Any]:
+    """What `inside.py` has found."""
+    need_boot()
     opt, out = folder / "opt", folder / "out"
     out.mkdir()
     binds = [f"--bind={out}:/opt/out", *installation(opt)]
@@ -73,6 +122,7 @@ def booted(folder: Path) -> dict[str, Any]:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environ,
+            timeout=BOOT_S + PATIENCE_S,
             check=False,
         )
     findings = out / "findings.json"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.service.boot import booted
+from tests.service.boot import _why_nothing_boots, booted, need_boot
 
 KEPT_BY_SERVICE = {"host.key", "product.key", "host.cert", "host.db", "host.db-wal", "host.db-shm", "requests"}
 
@@ -141,3 +143,27 @@ def test_removal_leaves_the_state_and_nothing_else(found: dict[str, Any]) -> Non
 def test_nothing_went_wrong_on_the_way(found: dict[str, Any]) -> None:
     assert "Traceback" not in found["journal"]
     assert "[error" not in found["journal"]
+
+
+def test_where_systemd_cannot_boot_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As inside another container, whose own says no."""
+    (tmp_path / "systemd-nspawn").write_text(
+        "#!/bin/sh\necho starting\necho 'Failed to mount cgroup: not permitted'\nexit 1\n"
+    )
+    (tmp_path / "systemd-nspawn").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("tests.service.boot.need_root", lambda: None)
+    _why_nothing_boots.cache_clear()
+    try:
+        monkeypatch.setenv("CI", "true")
+        with pytest.raises(pytest.fail.Exception) as failed:
+            need_boot()
+        monkeypatch.delenv("CI")
+        with pytest.raises(pytest.skip.Exception) as skipped:
+            need_boot()
+    finally:
+        _why_nothing_boots.cache_clear()
+    for told in (str(failed.value), str(skipped.value)):
+        assert "systemd does not boot in a container here (Failed to mount cgroup: not permitted)" in told
+        assert "docker run --privileged" in told
+        assert "\n" not in told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import socket
 import subprocess
@@ -23,8 +22,10 @@ from quorate.host.sdnotify import ServiceManager, handed_socket
 from quorate.host.serve import HostServer
 from tests.dns.servers import free_port
 from tests.firewall.room import need_programs, world_of_one
+from tests.support.child import Child
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.hosting import BOUND_S, LIMITS, make_host
+from tests.support.waiting import PATIENCE_S
 
 
 @dataclass
@@ -185,31 +186,12 @@ def test_systemds_own_tool_hands_the_host_its_port(tmp_path: Path) -> None:
     words = ["host", "run", "--state-dir", str(tmp_path / "host"), "--port", "1", "--admin-port", "0", "--json"]
     command = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", "--fdname=kms", "-E", "PATH"]
     command += [sys.executable, "-c", "from quorate.cli.main import run; run()", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        try:
-            connection = _connected(port, process)
-            with connection:
-                connection.settimeout(BOUND_S)
-                connection.sendall(b"GET /v1/host HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                assert connection.recv(64).startswith(b"HTTP/1.1 200")
-            assert process.stdout is not None
-            assert json.loads(process.stdout.readline())["port"] == port, "not the port of the settings"
-        finally:
-            process.terminate()
-            process.wait(BOUND_S)
-
-
-def _connected(port: int, process: subprocess.Popen[str]) -> socket.socket:
-    for _ in range(400):
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=BOUND_S)
-        except ConnectionRefusedError:
-            try:
-                process.wait(0.025)
-            except subprocess.TimeoutExpired:
-                continue
-            break
-    raise AssertionError("systemd-socket-activate does not listen")
+    with Child(command) as process:
+        process.error_with("Listening on ")
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
+            connection.sendall(b"GET /v1/host HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert connection.recv(64).startswith(b"HTTP/1.1 200")
+        assert process.told()["port"] == port, "not the port of the settings"
 
 
 def test_the_agent_gives_a_pulse_only_when_every_product_has() -> None:

@@ -94,7 +94,7 @@ def test_a_program_that_a_service_cannot_reach_is_refused(tmp_path: Path) -> Non
     with pytest.raises(ServiceProgramHiddenError) as caught:
         check_program([str(hidden)], "host")
     assert "/opt/quorate" in caught.value.hint
-    assert "quorate[host]" in caught.value.hint
+    assert "quorate-activation[host]" in caught.value.hint
 
 
 @pytest.mark.parametrize("role", ["host", "client"])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from quorate.core.events import PublicationFailed
@@ -13,25 +10,15 @@ from quorate.core.keys import VerifyKeys
 from quorate.host.store.store import Store
 from quorate.host.store.verify import verify_log
 from tests.store.world import SIGNER, Site
+from tests.support.child import Child
+from tests.support.source import ROOT
 
 KEYS = VerifyKeys.of([SIGNER.key.public()])
 
 
-@contextmanager
-def committing(path: Path, first: int) -> Iterator[subprocess.Popen[bytes]]:
+def committing(path: Path, first: int) -> Child:
     """Another process that commits batches, trims and sweeps until it is killed."""
-    words = [sys.executable, "-m", "tests.store.committer", str(path), str(first), "16"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def lines(process: subprocess.Popen[bytes], number: int) -> None:
-    assert process.stdout is not None
-    for _ in range(number):
-        assert process.stdout.readline(), "the other process has ended"
+    return Child([sys.executable, "-m", "tests.store.committer", str(path), str(first), "16"], cwd=ROOT)
 
 
 def test_a_command_writes_between_the_batches_of_a_host_that_is_then_killed(tmp_path: Path) -> None:
@@ -41,10 +28,10 @@ def test_a_command_writes_between_the_batches_of_a_host_that_is_then_killed(tmp_
     try:
         for life in range(3):
             with committing(site.path, life * 1_000_000) as process:
-                lines(process, 1)
+                process.line("the last machine of a batch")
                 for turn in range(40):
                     store.record(PublicationFailed(time_s=turn, code="X", domain="example.org", message="no"))
-                    lines(process, 1)
+                    process.line("the last machine of a batch")
             verdict = verify_log(store.database, SIGNER.host_id, KEYS)
             assert verdict.finding is None
             assert verdict.last is not None

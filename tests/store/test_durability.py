@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from quorate.core.policy import DAY_S
 from quorate.host.store.driver import rows_of
 from quorate.host.store.store import Store
 from tests.store.world import Site
+from tests.support.child import Child
 from tests.support.clocks import START_S
 from tests.support.source import ROOT
 
@@ -43,13 +43,11 @@ def test_s08_nothing_that_was_said_to_be_decided_is_lost_by_kill_9(tmp_path: Pat
 def _live_and_die(path: Path, first: int, size: int, batches: int) -> int:
     """A process that commits until it has told of `batches` and is killed then; the last machine it told of."""
     command = [sys.executable, "-m", "tests.store.committer", str(path), str(first), str(size)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as host:
-        assert host.stdout is not None
-        told = [host.stdout.readline() for _ in range(batches)]
-        host.send_signal(signal.SIGKILL)
-        told += host.stdout.read().splitlines(keepends=True)
-    assert host.returncode == -signal.SIGKILL
-    return int([line for line in told if line.endswith("\n")][-1])
+    with Child(command, cwd=ROOT) as host:
+        for _ in range(batches):
+            host.line("the last machine of a batch")
+        assert host.kill() == -signal.SIGKILL
+        return int([line for line in host.out.splitlines(keepends=True) if line.endswith("\n")][-1])
 
 
 def test_the_writer_waits_for_the_disk_and_readers_never_wait_for_the_writer(site: Site) -> None:

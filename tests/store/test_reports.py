@@ -50,6 +50,48 @@ def test_pages_hold_every_machine_once(site: Site) -> None:
     assert seen == sorted([("acme", cmid_of(i)) for i in range(25)] + [("other", cmid_of(i)) for i in range(5)])
 
 
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("quorate.host.store.reports._ROWS_AT_ONCE", 7)
+    return 7
+
+
+def test_the_whole_inventory_is_read_in_small_pages(site: Site, small_pages: int) -> None:
+    site.ask_all(range(3 * small_pages + 1))
+    assert [row.cmid for row in site.store.reports.iter_clients()] == [cmid_of(i) for i in range(22)]
+    assert [row.cmid for row in site.store.reports.iter_clients("pc-0007")] == [cmid_of(7)]
+
+
+def test_whoever_reads_the_inventory_holds_up_nobody(site: Site, small_pages: int) -> None:
+    """Between two rows machines may be heard and removed; each that stays is told once, and no read is left open."""
+    site.ask_all(range(20))
+    rows = site.store.reports.iter_clients()
+    first = next(rows)
+    site.ask_all([*range(20), *range(100, 110)])
+    assert [first.cmid, *(row.cmid for row in rows)] == [cmid_of(i) for i in (*range(20), *range(100, 110))]
+
+
+@pytest.mark.parametrize(("after_id", "newest", "expected"), [
+    (None, None, range(1, 24)), (20, None, range(21, 24)), (None, 3, range(21, 24)), (None, 100, range(1, 24)),
+    (22, 3, range(23, 24)), (5, 10, range(14, 24)), (23, None, range(0)), (None, 14, range(10, 24)),
+])  # fmt: skip
+def test_events_are_read_in_small_pages(
+    site: Site, small_pages: int, after_id: int | None, newest: int | None, expected: range
+) -> None:
+    site.ask_all(range(23))
+    found = site.store.reports.iter_events(after_id=after_id, newest=newest)
+    assert [each.id for each in found] == list(expected)
+
+
+def test_the_newest_events_of_one_id_are_found_among_others(site: Site, small_pages: int) -> None:
+    for number in range(10):
+        site.store.record(ServiceFailed(time_s=site.clock.now_s(), message=f"port {number}"))
+        site.ask_all(range(3))
+    found = list(site.store.reports.iter_events(12291, newest=9))
+    assert [each.event for each in found] == [each.event for each in site.store.reports.events(12291)][1:]
+    assert list(site.store.reports.iter_events(12310)) == []
+
+
 def test_what_was_heard_when_is_what_the_inventory_says(site: Site) -> None:
     other = product(group="other", name="erp")
     for number in range(25):

@@ -66,8 +66,9 @@ class Served:
         self.echo = echo
 
     @asynccontextmanager
-    async def client(self) -> AsyncIterator[Client]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.front.port)
+    async def client(self, source: str = "127.0.0.1") -> AsyncIterator[Client]:
+        """A connection from this address of the machine."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.front.port, local_addr=(source, 0))
         try:
             yield Client(reader, writer)
         finally:
@@ -80,7 +81,7 @@ class Served:
 
     async def is_well(self) -> bool:
         async with self.client() as client:
-            return b" 200 " in await client.ask(b"GET /well HTTP/1.1\r\nconnection: close\r\n\r\n")
+            return b" 200 " in await client.ask(get("/well", "connection: close"))
 
 
 class Client:

@@ -16,7 +16,7 @@ import pytest
 
 __all__ = ["ANSWER_S", "BASH", "Terminal", "blocks", "failures"]
 
-ANSWER_S = 60  # for one block; a dozen Python starts on a busy machine take a few seconds
+ANSWER_S = 180  # for one block; a dozen Python starts on a busy machine take a few seconds
 BASH = ("bash", "--noprofile", "--norc")
 END_S = 20  # for a container to end
 _MARK = "--end-of-block--"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from scripts.vectors.__main__ import FOLDER
+from tests.support.needs import lacking
 from tests.support.source import ROOT
 
 __all__ = ["EXAMPLES", "Vector", "body_of", "codes_of", "program", "readme_commands", "vectors"]
@@ -46,10 +44,7 @@ def program(name: str, package: str) -> str:
     """Path of a program. Without it the test cannot run: skipped at home, a failure in CI."""
     found = shutil.which(name)
     if found is None:
-        reason = f"{name} is not installed; fix: sudo apt-get install {package}"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(f"{name} is not installed; fix: sudo apt-get install {package}")
     return found
 
 

@@ -22,6 +22,7 @@ from quorate.client.installed import Installed
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.checkup import Check, Level, cause_of, failed
 from quorate.errors import AccessDeniedError, NotKnownError, StateMissingError
+from quorate.errors.installing import pip_install
 
 __all__ = ["command"]
 
@@ -88,7 +89,7 @@ def _host_checks(here: Here) -> list[Check]:
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("quorate"):
             raise
-        return [Check("state", Level.FAIL, f"{missing.name} is not installed", None, "pip install 'quorate[host]'")]
+        return [Check("state", Level.FAIL, f"{missing.name} is not installed", None, pip_install("host"))]
     checks: list[Check] = module.host_checks(here.host_paths)
     return checks
 

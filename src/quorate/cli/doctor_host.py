@@ -19,6 +19,7 @@ from quorate.host.keyring import HostKeyring
 from quorate.host.process import running_host
 from quorate.host.publication.hello import say_hello
 from quorate.host.publication.machine import Surroundings
+from quorate.owner import as_asker, working_as_owner
 
 __all__ = ["host_checks"]
 
@@ -26,6 +27,11 @@ __all__ = ["host_checks"]
 def host_checks(paths: StatePaths) -> list[Check]:
     """Every check of the host in a state folder."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # what a library says is for nobody here
+    with working_as_owner(paths.root):
+        return _checks(paths)
+
+
+def _checks(paths: StatePaths) -> list[Check]:
     clock, entropy = SystemClock(), SystemEntropy()
     around = Surroundings.of_this_machine(clock)
     configuration, fault = configuration_in_use(paths, _products(paths, clock, entropy))
@@ -46,10 +52,11 @@ def _products(paths: StatePaths, clock: Clock, entropy: Entropy) -> tuple[Produc
 
 
 def _firewall() -> tuple[str, tuple[int, ...]] | None:
-    if os.geteuid() != 0:
-        raise FirewallNeedsRootError(command="quorate doctor --role host")
-    found = firewalls_in_use(Tools(os.environ))
-    if not found:
-        return None
-    opened = [set(each.ports()) for each in found]
+    with as_asker():
+        if os.geteuid() != 0:
+            raise FirewallNeedsRootError(command="quorate doctor --role host")
+        found = firewalls_in_use(Tools(os.environ))
+        if not found:
+            return None
+        opened = [set(each.ports()) for each in found]
     return " and ".join(each.name for each in found), tuple(sorted(set.intersection(*opened)))

@@ -19,7 +19,7 @@ from quorate.cli.host_enrolment import app as enrolment_app
 from quorate.cli.host_events import events_app
 from quorate.cli.host_firewall import firewall_command
 from quorate.cli.host_forecast import forecast_command
-from quorate.cli.host_papers import activate, request, update
+from quorate.cli.host_papers import activate, install_key, request, update
 from quorate.cli.host_run import run
 from quorate.cli.host_token import token_app
 from quorate.cli.hostopen import host_paths, open_host, open_publication, stronger_note
@@ -29,9 +29,10 @@ from quorate.cli.service import host_install_service
 from quorate.cli.under_systemd import listen_stream
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.documents import PRODUCT
+from quorate.core.filekinds import FileKind, given_as
 from quorate.core.trust import utc_text
 from quorate.errors import MalformedError
-from quorate.files import read_bounded
+from quorate.files import read_given
 from quorate.host.administration import Administration
 from quorate.host.config import RULES
 from quorate.host.configuration import FILE_SETTINGS
@@ -78,7 +79,7 @@ def init(
     """Make a KMS host: its identity, its records, its first product."""
     output = Output(as_json)
     paths = host_paths(folder)
-    jwks = read_bounded(trust, JWKS_BYTES_MAX)
+    jwks = given_as(read_given(trust, JWKS_BYTES_MAX), FileKind.PUBLISHER_KEYS, trust)
     with Administration.init(paths, _text(product, PRODUCT.bytes_max), jwks, SystemClock(), SystemEntropy()) as host:
         status = host.status()
     facts = {
@@ -102,8 +103,9 @@ def add_product(
 ) -> None:
     """Serve one more product, or a newer file of one that is here. A running host notices by itself."""
     output = Output(as_json)
+    token = _text(product, PRODUCT.bytes_max)
     with open_host(folder) as host:
-        added = host.add_product(_text(product, PRODUCT.bytes_max))
+        added = host.add_product(token)
         covered = {each.id: each.covered for each in host.status().products}[added.product]
     output.facts(
         {
@@ -117,22 +119,7 @@ def add_product(
         output.say(f"note: this host's certificate does not cover group {added.group}; it needs a host key that does.")
 
 
-@app.command("install-key", epilog="Example: quorate host install-key QHXXX-XXXXX-XXXXX-XXXXX-XXXXX")
-def install_key(
-    key: Annotated[
-        str, typer.Argument(help="The host key from the publisher.", metavar="XXXXX-XXXXX-XXXXX-XXXXX-XXXXX")
-    ],
-    folder: StateDir = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Install the host key. A former one is replaced."""
-    output = Output(as_json)
-    with open_host(folder) as host:
-        installed = host.install_key(key)
-    output.facts({"product_key_last_five": installed.last_five}, {"product_key_last_five": "Host key ending in"})
-    output.say("Next: quorate host request -o FILE.req")
-
-
+app.command("install-key", epilog="Example: quorate host install-key --key-file contoso.key")(install_key)
 app.command(epilog="Example: quorate host request -o contoso.req")(request)
 app.command(epilog="Example: quorate host activate --publisher-url https://acme.example")(activate)
 app.command(epilog="Example: quorate host update publisher.trust publisher.revocations")(update)
@@ -176,7 +163,7 @@ def clients(
     """List every machine this host has heard within the count window."""
     output = Output(as_json)
     with open_host(folder) as host:
-        found = host.all_clients(search)
+        found = host.iter_clients(search)
         if as_csv:
             _print_csv(found)
         elif as_json:
@@ -242,7 +229,8 @@ app.command("install-service", epilog="Example: quorate host install-service --s
 
 def _text(path: Path, bytes_max: int) -> str:
     try:
-        return read_bounded(path, bytes_max + _SPARE).decode("ascii").strip()
+        given = read_given(path, 2 * (bytes_max + _SPARE))  # an editor's UTF-16 has two bytes for each character
+        return given_as(given, FileKind.PRODUCT, path).decode("ascii").strip()
     except UnicodeDecodeError:
         raise MalformedError(what=str(path), reason="it is not a signed document") from None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,8 +16,21 @@ from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.trust import utc_text
 from quorate.host.backup import Backup, back_up
 from quorate.host.restore import new_database, restore
+from quorate.owner import as_asker
+from quorate.publisher.config import passphrase
 
 __all__ = ["add_backup_commands"]
+
+BACKUP_PASSPHRASE_VARIABLE = "QUORATE_BACKUP_PASSPHRASE"  # noqa: S105 - the variable's name, not its content
+BackupPassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        envvar="QUORATE_BACKUP_PASSPHRASE_FILE",
+        help="File whose first line seals or opens the backup. Without it: QUORATE_BACKUP_PASSPHRASE.",
+        show_default=False,
+    ),
+]
 
 _LABELS = {
     "backup": "Backup",
@@ -35,27 +51,44 @@ def add_backup_commands(app: typer.Typer) -> None:
 
 def _backup(
     file: Annotated[Path, typer.Argument(help="Where to write it; a new file.", metavar="FILE")],
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Ask for a passphrase that seals it, where none is given otherwise.")
+    ] = False,
+    passphrase_file: BackupPassphraseFile = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Put this host into one file: papers, records, settings. It may run meanwhile."""
+    """Put this host into one file: papers, records, settings. It may run meanwhile.
+
+    With a passphrase (--encrypt, --passphrase-file, QUORATE_BACKUP_PASSPHRASE) the file is sealed: keep the passphrase
+    elsewhere, as nobody can open it without.
+    """
     output = Output(as_json)
-    made = back_up(host_paths(folder), file.absolute(), SystemClock(), SystemEntropy())
-    _show(output, file, made)
-    output.say(
-        f"{file} holds this host's signing key: who has it can answer as this host. Keep it where keys are kept."
-    )
+    is_sealed = encrypt or passphrase_file is not None or BACKUP_PASSPHRASE_VARIABLE in os.environ
+    secret = _passphrase(file, passphrase_file, is_new=True) if is_sealed else None
+    made = back_up(host_paths(folder), file.absolute(), SystemClock(), SystemEntropy(), secret)
+    _show(output, file, made, is_sealed=is_sealed)
+    if is_sealed:
+        output.say("It is sealed with the passphrase: without it nobody can restore from it, you neither.")
+    else:
+        output.say(
+            f"{file} holds this host's signing key: who has it can answer as this host. Keep it where keys are kept, "
+            "or seal it: --encrypt."
+        )
 
 
 def _restore(
     file: Annotated[Path, typer.Argument(help="What `quorate host backup` wrote.", metavar="FILE")],
+    passphrase_file: BackupPassphraseFile = None,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make an empty folder the host that a backup holds, on this machine or another. It uses no activation."""
     output = Output(as_json)
     paths = host_paths(folder)
-    made = restore(file.absolute(), paths, SystemClock(), SystemEntropy())
+    made = restore(
+        file.absolute(), paths, SystemClock(), SystemEntropy(), lambda: _passphrase(file, passphrase_file, is_new=False)
+    )
     _show(output, file, made, paths.root)
     if file.stat().st_mode & 0o077:
         output.say(f"note: {file} may be read by others, and holds this host's signing key: chmod 600 {file}")
@@ -71,7 +104,13 @@ def _new_database(folder: StateDir = None, as_json: JsonFlag = False) -> None:
     output.say("All settings are at their defaults; make yours again (quorate host set). Next: quorate host run")
 
 
-def _show(output: Output, file: Path, made: Backup, root: Path | None = None) -> None:
+def _passphrase(file: Path, passphrase_file: Path | None, *, is_new: bool) -> str:
+    with as_asker():  # what root named, root reads
+        ask = getpass.getpass if sys.stdin.isatty() else None
+        return passphrase(file, passphrase_file, os.environ, ask, is_new=is_new, variable=BACKUP_PASSPHRASE_VARIABLE)
+
+
+def _show(output: Output, file: Path, made: Backup, root: Path | None = None, *, is_sealed: bool | None = None) -> None:
     facts = {
         "backup": str(file),
         "host_id": made.host_id,
@@ -82,5 +121,6 @@ def _show(output: Output, file: Path, made: Backup, root: Path | None = None) ->
         "files": len(made.members),
         "bytes": sum(member.size for member in made.members),
         **({} if root is None else {"state_dir": str(root)}),
+        **({} if is_sealed is None else {"sealed": is_sealed}),
     }
     output.facts(facts, _LABELS)

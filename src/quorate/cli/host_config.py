@@ -17,8 +17,9 @@ from quorate.cli.variables import unknown_variables
 from quorate.clock import SystemClock
 from quorate.core.configfile import CONFIG_BYTES_MAX, Checked
 from quorate.core.documents import ProductFile
+from quorate.core.filekinds import FileKind, given_as
 from quorate.errors import QuorateError
-from quorate.files import read_bounded
+from quorate.files import read_given
 from quorate.host.administration import Administration
 from quorate.host.config import RULES
 from quorate.host.configuration import EXAMPLE_TITLE, FILE_SETTINGS, Configuration, check_config, wrong_variables
@@ -58,7 +59,9 @@ def check(
         if path is None or (file is None and not own.is_named and not path.exists()):
             say_no_file(output, path, "quorate host config example > host.toml", variables)
             return
-        checked = check_config(read_bounded(path, CONFIG_BYTES_MAX), products, SystemClock().now_s())
+        checked = check_config(
+            given_as(read_given(path, CONFIG_BYTES_MAX), FileKind.CONFIGURATION, path), products, SystemClock().now_s()
+        )
         is_own = own.file is not None and path.absolute() == own.file
         notes = list(_overruled(host, path, checked)) if host is not None and is_own else []
     say_checked(output, path, checked, notes, variables)

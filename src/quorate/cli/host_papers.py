@@ -1,7 +1,8 @@
-"""`quorate host request`, `activate`, `update`: papers to the publisher and back, by file, as text, or online."""
+"""`quorate host install-key`, `request`, `activate`, `update`: papers to the publisher and back, by file or text."""
 
 from __future__ import annotations
 
+import getpass
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,16 +14,63 @@ from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.qr import QrFileOption, QrFlag, show_qr
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HostCertificate
+from quorate.core.filekinds import FileKind, given_as
 from quorate.core.revocation import REVOCATIONS
 from quorate.core.trust import utc_text
 from quorate.errors import MalformedError, OutputExistsError
-from quorate.files import read_bounded, write_new
+from quorate.files import read_given, write_new
 from quorate.host.administration import Administration
 from quorate.host.publisher_link import PublisherAddress
 
-__all__ = ["activate", "request", "update"]
+__all__ = ["activate", "install_key", "request", "update"]
 
 _UPDATE_BYTES_MAX = REVOCATIONS.bytes_max + 2  # the longest of these files, and its line end
+_KEY_FILE_BYTES_MAX = 4096  # a key, and the words of whoever saved it would be too many already
+
+
+def install_key(
+    key: Annotated[
+        str | None,
+        typer.Argument(
+            help="The host key from the publisher; - reads it from stdin. Without it you are asked.",
+            metavar="[XXXXX-XXXXX-XXXXX-XXXXX-XXXXX]",
+            show_default=False,
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file",
+            help="File with the host key: so it stands in no list of processes and in no shell's history.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    folder: StateDir = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Install the host key. A former one is replaced."""
+    output = Output(as_json)
+    typed = _key_text(key, key_file)
+    with open_host(folder) as host:
+        installed = host.install_key(typed)
+    output.facts({"product_key_last_five": installed.last_five}, {"product_key_last_five": "Host key ending in"})
+    output.say("Next: quorate host request -o FILE.req")
+
+
+def _key_text(key: str | None, key_file: Path | None) -> str:
+    """The key as it was typed, from wherever it was to come."""
+    if key is not None and key_file is not None:
+        raise typer.BadParameter("give the key or --key-file, not both")
+    if key_file is not None and str(key_file) != "-":
+        return text_of(read_given(key_file, _KEY_FILE_BYTES_MAX)).strip()
+    if key == "-" or key_file is not None:
+        return text_of(_from_stdin("the host key", _KEY_FILE_BYTES_MAX)).strip()
+    if key is None and sys.stdin.isatty():
+        return getpass.getpass("Host key: ")
+    if key is None:
+        raise typer.BadParameter("give the host key, - to read it from stdin, or --key-file FILE")
+    return key
 
 
 def request(
@@ -98,9 +146,10 @@ def activate(
     output = Output(as_json)
     if confirmation is not None and publisher_url is not None:
         raise typer.BadParameter("give --confirmation or --publisher-url, not both")
+    answer = None if confirmation is None else dearmored(text_of(_given(confirmation)), HOST_CERTIFICATE)
     with open_host(folder) as host:
-        if confirmation is not None:
-            certificate = host.activate(dearmored(text_of(_given(confirmation)), HOST_CERTIFICATE))
+        if answer is not None:
+            certificate = host.activate(answer)
         else:
             address = _address(host, publisher_url, ca_file, insecure_http)
             certificate = host.activate_online(address)
@@ -121,7 +170,7 @@ def update(
 ) -> None:
     """Take what is new from the publisher: from files, in any order, or online where publisher-url is set."""
     output = Output(as_json)
-    texts = [(str(path), text_of(read_bounded(path, _UPDATE_BYTES_MAX))) for path in files or ()]
+    texts = [(str(path), text_of(_news(path))) for path in files or ()]
     with open_host(folder) as host:
         products: tuple[str, ...] = ()
         if texts:
@@ -151,6 +200,11 @@ def update(
         output.say(f"This host answers nobody: {status.message}")
 
 
+def _news(path: Path) -> bytes:
+    kinds = FileKind.REVOCATIONS, FileKind.PRODUCT, FileKind.HOST_CERTIFICATE
+    return given_as(read_given(path, _UPDATE_BYTES_MAX), FileKind.TRUST, path, *kinds)
+
+
 def _address(host: Administration, url: str | None, ca_file: Path | None, insecure_http: bool) -> PublisherAddress:
     if url is not None:
         return PublisherAddress(url, None if ca_file is None else ca_file.absolute(), insecure_http)
@@ -176,10 +230,14 @@ def _show(output: Output, certificate: HostCertificate) -> None:
 def _given(path: Path) -> bytes:
     """A confirmation, or what is typed or piped in, at most as long as a mail may be."""
     if str(path) != "-":
-        return read_bounded(path, TEXT_BYTES_MAX)
+        return given_as(read_given(path, TEXT_BYTES_MAX), FileKind.HOST_CERTIFICATE, path)
+    return _from_stdin("the confirmation", TEXT_BYTES_MAX)
+
+
+def _from_stdin(what: str, bytes_max: int) -> bytes:
     if sys.stdin.isatty():
-        sys.stderr.write("Paste the confirmation, then press Ctrl-D.\n")
-    data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
-    if len(data) > TEXT_BYTES_MAX:
-        raise MalformedError(what="the confirmation", reason=f"it is longer than {TEXT_BYTES_MAX} bytes")
+        sys.stderr.write(f"Paste {what}, then press Ctrl-D.\n")
+    data = sys.stdin.buffer.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise MalformedError(what=what, reason=f"it is longer than {bytes_max} bytes")
     return data

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import structlog
@@ -22,6 +22,8 @@ from quorate.host.layers import Said
 from quorate.host.process import running_host
 from quorate.host.publication.hello import say_hello
 from quorate.host.publication.machine import Surroundings
+from quorate.host.store.store import Store
+from quorate.owner import as_asker, working_as_owner
 
 __all__ = [
     "configuration_in_use",
@@ -47,16 +49,38 @@ def host_configuration(
     return Configuration(file, os.environ, flags, is_named=is_named)
 
 
+class _Opened(Administration):
+    """Until it is closed root works with the rights of the folder's owner (`quorate.owner`)."""
+
+    lent: ExitStack | None = None
+
+    @classmethod
+    def of(cls, paths: StatePaths) -> _Opened:
+        """Raises as `Administration.open`."""
+        keyring = HostKeyring(paths, SystemClock(), SystemEntropy())
+        return cls(keyring, Store.open(paths.database), SystemClock())
+
+    def close(self) -> None:
+        super().close()
+        lent, self.lent = self.lent, None
+        if lent is not None:
+            lent.close()
+
+
 def open_host(folder: Path | None, *, is_quiet: bool = False) -> Administration:
     """The host there, with the configuration that a running one told, or that one started here would have; raises as
     `Administration.open`. A configuration with a mistake in it is told as a warning, unless this is to be quiet."""
     # What a library says while a command works is not for the person who typed it.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     paths = host_paths(folder)
-    host = Administration.open(paths, SystemClock(), SystemEntropy())
-    host.configuration, fault = configuration_in_use(paths, products_of(host.keyring))
-    if fault is not None and running_host(paths) is None and not is_quiet:
-        sys.stderr.write(f"warning: {fault.message}\nhint: {fault.hint}\n")
+    with ExitStack() as lent:
+        lent.enter_context(working_as_owner(paths.root))
+        host = _Opened.of(paths)
+        lent.push(host)
+        host.configuration, fault = configuration_in_use(paths, products_of(host.keyring))
+        if fault is not None and running_host(paths) is None and not is_quiet:
+            sys.stderr.write(f"warning: {fault.message}\nhint: {fault.hint}\n")
+        host.lent = lent.pop_all()
     return host
 
 
@@ -96,13 +120,15 @@ def open_publication(folder: Path | None) -> Iterator[OpenedPublication]:
     """Its DNS publication; raises as `Administration.open`."""
     around = Surroundings.of_this_machine(SystemClock())
     with open_host(folder) as host:
-        settings, publisher = host.publication(around, SystemEntropy())
-        yield OpenedPublication(
-            settings,
-            publisher,
-            around.names,
-            say_hello,
-            host.keyring.host_id,
-            will_publish=host.settings().dns_publishing and running_host(host.paths) is not None,
-            note=host.note_publication,
-        )
+        will_publish = host.settings().dns_publishing and running_host(host.paths) is not None
+        with as_asker():  # the machine's own keytab is root's
+            settings, publisher = host.publication(around, SystemEntropy())
+            yield OpenedPublication(
+                settings,
+                publisher,
+                around.names,
+                say_hello,
+                host.keyring.host_id,
+                will_publish=will_publish,
+                note=host.note_publication,
+            )

@@ -13,6 +13,7 @@ import typer
 from quorate import __version__
 from quorate.cli.output import exit_code, report
 from quorate.errors import QuorateError
+from quorate.errors.installing import pip_install
 
 __all__ = ["ROOMS", "application", "installed_rooms", "run"]
 
@@ -84,7 +85,7 @@ def run() -> None:
         if missing.name is not None and missing.name.startswith("quorate"):
             raise
         extra = ROOMS[asked][1] if asked in ROOMS else "all"
-        sys.stderr.write(f"error: {missing.name} is not installed\nhint: pip install 'quorate[{extra}]'\n")
+        sys.stderr.write(f"error: {missing.name} is not installed\nhint: {pip_install(extra)}\n")
         sys.exit(1)
     try:
         if arguments:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from quorate.errors import AccessDeniedError, QuorateError, RefusedError, StoreUnavailableError
+from quorate.errors import AccessDeniedError, QuorateError, RefusedError, StoreUnavailableError, written_out
 
 __all__ = ["ConfigFile", "JsonFlag", "Output", "StateDir", "exit_code", "report"]
 
@@ -132,4 +132,4 @@ def _plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(_plain(each) for each in value)
-    return str(value)
+    return written_out(str(value))

@@ -29,9 +29,10 @@ from quorate.cli.qr import QrFileOption, QrFlag, show_qr
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, ProductFile, read, typ_of
+from quorate.core.filekinds import FileKind, given_as
 from quorate.core.policy import DAY_S, MachineClass, Threshold
 from quorate.errors import FileAccessError, OutputExistsError
-from quorate.files import read_bounded, replace_file, write_output
+from quorate.files import read_bounded, read_given, replace_file, write_output
 from quorate.publisher.config import root_passphrase
 from quorate.publisher.issue import Book, Publisher
 from quorate.publisher.ledger import ACTIVATIONS_DEFAULT, HOSTS_DEFAULT
@@ -267,7 +268,7 @@ app.command(epilog="Example: quorate publisher serve --address :: --tls-cert ful
 def _asked(path: Path) -> bytes:
     """A request file, or what is typed or piped in, at most as long as a mail may be."""
     if str(path) != "-":
-        return read_bounded(path, TEXT_BYTES_MAX)
+        return given_as(read_given(path, TEXT_BYTES_MAX), FileKind.HOST_REQUEST, path)
     if sys.stdin.isatty():
         sys.stderr.write("Paste the request, then press Ctrl-D.\n")
     data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)

@@ -32,6 +32,7 @@ from quorate.errors import (
     StateMissingError,
     WrongRoleError,
 )
+from quorate.errors.installing import pip_install
 from quorate.files import read_secret
 
 __all__ = ["run"]
@@ -90,7 +91,7 @@ def _do(asked: Asked, role: Role, call: Call, here: Here) -> tuple[list[str], li
     except ModuleNotFoundError as missing:
         if missing.name is None or missing.name.startswith("quorate"):
             raise
-        sys.stderr.write(f"error: {missing.name} is not installed\nhint: pip install 'quorate[host]'\n")
+        sys.stderr.write(f"error: {missing.name} is not installed\nhint: {pip_install('host')}\n")
         sys.exit(1)
     with module.StateFolderDesk(here.host_folder) as desk:
         done = do_on_host(asked, desk)
@@ -171,7 +172,7 @@ def _token(call: Call, computer: str) -> str:
     if not given and is_loopback(computer.partition("://")[2].partition(":")[0] or computer.partition(":")[0]):
         here = look_here(None if call.state_dir is None else Path(call.state_dir), os.environ)
         given = read_secret(here.host_paths.token).decode("ascii", "replace") if here.is_host else None
-    token = (given or "").strip()
+    token = (given or "").strip().strip("\ufeff").strip()
     if not token or not token.isascii() or not token.isprintable():
         raise MisusedError(
             reason=f"{computer} asks for a token: quorate-slmgr {computer} admin TOKEN, or QUORATE_ADMIN_TOKEN"

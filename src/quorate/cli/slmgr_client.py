@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from quorate.cli.roles import Here
 from quorate.cli.slmgr_show import ClientFacts, client_expiry, client_lines, local_text
 from quorate.cli.slmgr_words import Asked
 from quorate.client.client import Client
-from quorate.client.installed import Installed, load_anchor, the_one
+from quorate.client.installed import Installed, load_installed, the_one
 from quorate.client.leasefile import LeaseFile
 from quorate.client.news import News
 from quorate.client.standing import Status
@@ -22,6 +21,7 @@ from quorate.client.state import STATE_BYTES_MAX, ClientState, decode_state
 from quorate.clock import SystemClock
 from quorate.core.lease import Intervals
 from quorate.errors import InvalidSettingError, NotKnownError, QuorateError
+from quorate.owner import Rights
 
 __all__ = ["ClientDesk", "do_on_client"]
 
@@ -76,13 +76,12 @@ def do_on_client(asked: Asked, desk: ClientDesk) -> tuple[list[str], list[dict[s
     """
     if sys.platform == "win32":
         return _done(asked, desk)
-    user, group = os.geteuid(), os.getegid()
+    before = Rights.now()
     try:
         return _done(asked, desk)
     finally:  # the next switch may be for the KMS host, which belongs to another user
-        if os.geteuid() != user:
-            os.seteuid(user)
-            os.setegid(group)
+        if Rights.now() != before:
+            before.take()
 
 
 def _done(asked: Asked, desk: ClientDesk) -> tuple[list[str], list[dict[str, Any]]]:
@@ -147,7 +146,7 @@ def _host_id(found: Installed, state: ClientState) -> str | None:
     if question is None or state.lease is None or state.host_certificate is None:
         return None
     try:
-        anchor = load_anchor(found.product_path, found.trust_path)
+        anchor = load_installed(found.product_path, found.trust_path)
         news = News(found.product_path.parent, anchor)
         return news.check_stored(state.lease, state.host_certificate, question, anchor).host_id
     except QuorateError:

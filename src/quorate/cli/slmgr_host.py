@@ -13,6 +13,7 @@ from quorate.cli.slmgr_show import HostFacts, HostProduct, host_expiry, host_lin
 from quorate.cli.slmgr_words import Asked
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE
+from quorate.core.filekinds import FileKind, given_as
 from quorate.errors import (
     FileAccessError,
     HostNotActivatedError,
@@ -195,7 +196,7 @@ def _confirmation(argument: str) -> str:
     path = Path(argument)
     try:
         with path.open("rb") as file:
-            return text_of(file.read(TEXT_BYTES_MAX + 1))
+            return text_of(given_as(file.read(TEXT_BYTES_MAX + 1), FileKind.HOST_CERTIFICATE, path))
     except OSError as fault:
         raise FileAccessError(path=path, reason=fault.strerror or type(fault).__name__) from None
 

@@ -24,7 +24,7 @@ from quorate.client.discovery.search import Directions, Finder, Search
 from quorate.client.discovery.target import Found, Source
 from quorate.client.enrolment import ClientEnrolment
 from quorate.client.identity import Machine
-from quorate.client.installed import Installed, load_anchor
+from quorate.client.installed import Installed, load_installed
 from quorate.client.keeper import Keeper
 from quorate.client.leasefile import LeaseFile
 from quorate.client.standing import Standing
@@ -103,7 +103,7 @@ class ClientCheckup:
         transport: TransportSettings | None = None,
         network: Network | None = None,
     ) -> None:
-        self._anchor: Anchor = load_anchor(found.product_path, found.trust_path)
+        self._anchor: Anchor = load_installed(found.product_path, found.trust_path)
         self._file = LeaseFile(found.product_path.parent)
         self._enrolment = ClientEnrolment(self._file.folder, settings.enrolment_file)
         self._machine = machine or Machine.here()

@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Final
 
 from quorate.core.enrolment import EnrolmentSecret, enrolled
+from quorate.core.filekinds import FileKind, as_utf8, kind_of
 from quorate.core.messages import ActivationRequest
-from quorate.errors import EnrolmentSecretInvalidError, FileAccessError, FilePermissionsError, QuorateError
-from quorate.files import SECRET_MODE, access_fault, replace_file
+from quorate.errors import (
+    EnrolmentSecretInvalidError,
+    FileAccessError,
+    FilePermissionsError,
+    MalformedError,
+    QuorateError,
+)
+from quorate.files import SECRET_MODE, access_fault, read_given, replace_file
 
 __all__ = ["ClientEnrolment", "secret_from", "secret_in", "secret_of"]
 
@@ -105,11 +112,9 @@ def secret_in(path: Path) -> EnrolmentSecret:
         EnrolmentSecretInvalidError, FileAccessError
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except (OSError, ValueError) as fault:  # ValueError: a name with a zero byte
-        raise _access(path, fault) from None
-    return secret_of(data)
+        return secret_of(read_given(path, 2 * FILE_BYTES_MAX))
+    except MalformedError:
+        raise EnrolmentSecretInvalidError(reason=f"the file has more than {FILE_BYTES_MAX} bytes") from None
 
 
 def secret_of(data: bytes) -> EnrolmentSecret:
@@ -118,8 +123,11 @@ def secret_of(data: bytes) -> EnrolmentSecret:
     Raises:
         EnrolmentSecretInvalidError
     """
+    data, kind = as_utf8(data), kind_of(data)
     if len(data) > FILE_BYTES_MAX:
         raise EnrolmentSecretInvalidError(reason=f"the file has more than {FILE_BYTES_MAX} bytes")
+    if kind is not None and kind is not FileKind.ENROLMENT:
+        raise EnrolmentSecretInvalidError(reason=f"this is {kind.words}")
     lines = [line.strip() for line in data.decode("utf-8", "replace").splitlines()]
     said = [line for line in lines if line and not line.startswith("#")]
     if len(said) != 1:

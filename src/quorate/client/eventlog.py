@@ -17,6 +17,8 @@ from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, encode
 from quorate.core.trust import Anchor, soft_until
 from quorate.errors import QuorateError
+from quorate.files import open_to_append
+from quorate.opening import place_of
 
 __all__ = ["ClientEventLog"]
 
@@ -84,10 +86,10 @@ class ClientEventLog:
         """One event, in one write, so that lines of two processes do not mix."""
         line = encode(event) + b"\n"
         with contextlib.suppress(OSError):
-            with contextlib.suppress(FileNotFoundError):
-                if self._path.stat().st_size + len(line) > self._bytes_max:
-                    self._path.replace(self._older)
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            with contextlib.suppress(FileNotFoundError), place_of(self._path) as place:
+                if place.look().st_size + len(line) > self._bytes_max:
+                    place.rename(place.sibling(self._older.name))
+            handle = open_to_append(self._path)
             try:
                 os.write(handle, line)
             finally:

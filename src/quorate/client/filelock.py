@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quorate.clock import Clock
 from quorate.errors import FileAccessError, StateInUseError
+from quorate.opening import open_plain
 
 if sys.platform == "win32":
     import msvcrt
@@ -62,11 +63,10 @@ class FileLock:
 
 
 def _opened(path: Path) -> int:
-    flags = getattr(os, "O_CLOEXEC", 0)
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o644)
+        return open_plain(path, os.O_RDWR | os.O_CREAT, 0o644)
     except PermissionError:  # another user made the file (root's program, beside the agent): reading is enough to lock
-        return os.open(path, os.O_RDONLY | flags)
+        return open_plain(path)
 
 
 if sys.platform == "win32":

@@ -18,7 +18,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from quorate.core.ids import Nonce, b64url
+from quorate.core.ids import Nonce, b64url, seen
 
 if sys.platform == "win32":
     import winreg
@@ -64,8 +64,8 @@ class Machine:
 
 
 def machine_name(text: str) -> str:
-    """A name fit for the wire: no control characters, at most 253, never empty."""
-    return "".join(c for c in text if c.isprintable())[:253] or "unknown"
+    """A name fit for the wire: no control characters, at most 253, never empty or unseen."""
+    return seen(text, otherwise="unknown")
 
 
 if sys.platform == "win32":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from quorate.core.documents import ProductFile
+from quorate.core.filekinds import FileKind, given_as
 from quorate.core.trust import Anchor
-from quorate.errors import FileAccessError, InvalidSettingError, NotKnownError, QuorateError, StateMissingError
-from quorate.files import access_fault, replace_file
+from quorate.errors import InvalidSettingError, NotKnownError, QuorateError, StateMissingError
+from quorate.files import access_fault, read_bounded, read_given, replace_file
 
-__all__ = ["Installed", "all_of", "install", "installed", "load_anchor", "the_one"]
+__all__ = ["Installed", "all_of", "install", "installed", "load_anchor", "load_installed", "the_one"]
 
 FILE_BYTES_MAX = 64 * 1024
 PRODUCTS_MAX = 1000  # folders looked at; a machine has a handful
@@ -37,9 +38,16 @@ def load_anchor(product: Path, trust: Path) -> Anchor:
 
     Raises:
         FileAccessError: a file cannot be read.
+        WrongFileError: it is of another kind: the two were exchanged, perhaps.
         MalformedError, UnknownPublisherError, BadSignatureError: the product file is not this publisher's.
     """
-    return Anchor.load(_read(product).decode("utf-8", "replace"), _read(trust))
+    return _anchor(product, trust, read_given)
+
+
+def load_installed(product: Path, trust: Path) -> Anchor:
+    """As `load_anchor`, from a product's folder, which may belong to a user with fewer rights than ours: plain files,
+    and no link that somebody else has made."""
+    return _anchor(product, trust, read_bounded)
 
 
 def install(root: Path, product: Path, trust: Path) -> Installed:
@@ -54,7 +62,8 @@ def install(root: Path, product: Path, trust: Path) -> Installed:
     found = Installed(claims, folder / f"{claims.product}.product", folder / TRUST_NAME)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, data in ((found.trust_path, _read(trust)), (found.product_path, _read(product))):
+        keys, file = _read(trust, FileKind.PUBLISHER_KEYS), _read(product, FileKind.PRODUCT)
+        for path, data in ((found.trust_path, keys), (found.product_path, file)):
             replace_file(path, data)
     except OSError as fault:
         raise access_fault(folder, fault) from None
@@ -72,7 +81,7 @@ def installed(root: Path) -> list[Installed]:
         paths = folder / f"{folder.name}.product", folder / TRUST_NAME
         if all(path.is_file() for path in paths):
             try:
-                found.append(Installed(load_anchor(*paths).product, *paths))
+                found.append(Installed(load_installed(*paths).product, *paths))
             except QuorateError:
                 continue
     return found
@@ -95,7 +104,7 @@ def the_one(roots: Sequence[Path], product_id: str | None) -> Installed:
     for root in roots:
         if product_id is not None and (root / product_id / f"{product_id}.product").is_file():
             paths = root / product_id / f"{product_id}.product", root / product_id / TRUST_NAME
-            return Installed(load_anchor(*paths).product, *paths)
+            return Installed(load_installed(*paths).product, *paths)
     all_here = {each.product.product: each for each in all_of(roots)}
     known = ", ".join(sorted(all_here))
     if not all_here:
@@ -109,9 +118,10 @@ def the_one(roots: Sequence[Path], product_id: str | None) -> Installed:
     return next(iter(all_here.values()))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(FILE_BYTES_MAX + 1)
-    except OSError as fault:
-        raise FileAccessError(path=path, reason=fault.strerror or str(fault)) from None
+def _anchor(product: Path, trust: Path, read: Callable[[Path, int], bytes]) -> Anchor:
+    keys = _read(trust, FileKind.PUBLISHER_KEYS, read)
+    return Anchor.load(_read(product, FileKind.PRODUCT, read).decode("utf-8", "replace"), keys)
+
+
+def _read(path: Path, wanted: FileKind, read: Callable[[Path, int], bytes] = read_given) -> bytes:
+    return given_as(read(path, 2 * FILE_BYTES_MAX), wanted, path)

@@ -20,6 +20,7 @@ from pathlib import Path
 from quorate.client.filelock import FileLock
 from quorate.clock import Clock
 from quorate.files import access_fault, replace_file
+from quorate.opening import open_plain, place_of
 
 __all__ = ["FileIdentity", "LeaseFile"]
 
@@ -72,7 +73,7 @@ class LeaseFile:
             FileAccessError: it is there and may not be read.
         """
         try:
-            with self.path.open("rb") as file:
+            with os.fdopen(open_plain(self.path, _BINARY), "rb") as file:
                 return file.read(bytes_max + 1)
         except FileNotFoundError:
             return None
@@ -93,7 +94,8 @@ class LeaseFile:
         names = [self.path.with_name(f"{self.path.name}.damaged-{n}") for n in range(1, DAMAGED_MAX + 1)]
         aside = next((name for name in names if not name.exists()), names[-1])
         try:
-            self.path.replace(aside)
+            with place_of(self.path) as place:
+                place.rename(place.sibling(aside.name))
         except OSError:
             return None
         return aside
@@ -101,7 +103,7 @@ class LeaseFile:
     def seen_s(self) -> int:
         """The newest time noted; 0 when there is none, or none that can be read."""
         try:
-            with self._seen.open("rb") as file:
+            with os.fdopen(open_plain(self._seen), "rb") as file:
                 text = file.read(_SEEN_DIGITS + 1).strip()
         except OSError:
             return 0
@@ -111,11 +113,11 @@ class LeaseFile:
         """Note the time; best effort. Overwritten in place and not forced to disk: it costs a few microseconds, and
         what a power failure leaves of it is either readable or ignored."""
         with contextlib.suppress(OSError):
-            handle = os.open(self._seen, os.O_WRONLY | os.O_CREAT | _NO_FOLLOW, 0o644)
+            handle = open_plain(self._seen, os.O_WRONLY | os.O_CREAT, 0o644)
             try:
                 os.write(handle, b"%0*d" % (_SEEN_DIGITS, now_s))
             finally:
                 os.close(handle)
 
 
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_BINARY = os.O_RDONLY | getattr(os, "O_BINARY", 0)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from quorate.core.filekinds import as_utf8
 from quorate.core.toml import Broken, Said, plain, read_statements
 from quorate.errors import ConfigurationInvalidError
 
@@ -116,10 +117,11 @@ class Checked:
 
 def check_text(data: bytes, settings: Mapping[str, FileSetting]) -> Checked:
     """What a file of these bytes says; never raises, whatever they are."""
+    data = as_utf8(data)
     if len(data) > CONFIG_BYTES_MAX:
         return Checked({}, (Flaw(None, None, f"it has more than {CONFIG_BYTES_MAX} bytes", "Is it the right file?"),))
     try:
-        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        text = data.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as fault:
         line = data[: fault.start].count(b"\n") + 1
         return Checked({}, (Flaw(line, None, "it is not UTF-8 text", "Save it as UTF-8."),))

@@ -214,7 +214,8 @@ class AdministrationChanged(_Base, frozen=True, kw_only=True, tag=12315):
 
 
 class AdministrationLocked(_Base, frozen=True, kw_only=True, tag=12316):
-    """On the host: so many wrong tokens came from one address that none is looked at for `locked_s` seconds."""
+    """On the host: so many wrong tokens came from one address that for `locked_s` seconds more of them leave no
+    event. Right ones are taken meanwhile."""
 
     source: str
     failures: int

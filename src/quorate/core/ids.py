@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
+import re
 import unicodedata
 import uuid
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ __all__ = [
     "new_cmid",
     "random_symbols",
     "read_symbols",
+    "seen",
+    "text_flaw",
     "unb64url",
 ]
 
@@ -59,12 +62,26 @@ Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z", description=
 # be able to steer a terminal or to show itself as another text.
 _UNSHOWABLE = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 
+# Spaces, and what leaves no mark on a screen: Unicode's Default_Ignorable_Code_Point, the empty letters of Hangul and
+# Braille. By number and not by category, so that all readers mean the same whatever their Unicode.
+_BLANK = (
+    r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    r"\u200b-\u200f\u2060-\u2065\u206a-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_VISIBLE = re.compile(f"[^{_BLANK}{_UNSHOWABLE}]")
+_NOT_SHOWN = re.compile(
+    rf"[{_UNSHOWABLE}\ud800-\udfff]"
+)  # half a surrogate pair: bytes of an argument that are no UTF-8
+
+MACHINE_NAME_MAX: Final = 253
+
 MachineName = Annotated[
     str,
     Meta(
-        pattern=rf"^[^{_UNSHOWABLE}]{{1,253}}\Z",
-        max_length=253,
-        description="host name, no control characters",
+        pattern=rf"^[{_BLANK}]*[^{_BLANK}{_UNSHOWABLE}][^{_UNSHOWABLE}]*\Z",
+        max_length=MACHINE_NAME_MAX,
+        description="host name, no control characters, and something to be seen",
     ),
 ]
 """What a machine calls itself: shown to administrators, believed by nobody."""
@@ -73,6 +90,25 @@ ShownText = Annotated[
     str, Meta(min_length=1, max_length=200, pattern=rf"^[^{_UNSHOWABLE}]+\Z", description="one line to be shown")
 ]
 """A name or a sentence of somebody else's, on one line."""
+
+
+def text_flaw(text: str) -> str | None:
+    """Why a text that a person gives to be shown and signed is none, or None. It is stricter than `ShownText`: what
+    leaves no mark on a screen is refused too."""
+    if not _VISIBLE.search(text):
+        return "it is empty, or nothing of it can be seen"
+    found = _NOT_SHOWN.search(text)
+    if found is None:
+        return None
+    if unicodedata.category(found[0]) == "Cc":
+        return "it has a line break or another control character in it"
+    return f"it has U+{ord(found[0]):04X} in it, which cannot be shown in one line"
+
+
+def seen(name: str, otherwise: str) -> str:
+    """A machine's own name as it may be sent: what cannot be shown is left out; `otherwise` where that is all of it."""
+    shown = "".join(c for c in name if c.isprintable())[:MACHINE_NAME_MAX]
+    return shown if _VISIBLE.search(shown) else otherwise
 
 
 LINKS_MAX: Final = 1024  # several batches

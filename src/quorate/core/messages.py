@@ -7,6 +7,7 @@ text and number has a bound.
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -158,6 +159,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         return kind.carried(_one_line(self.detail), _one_line(self.hint))
 
 
+_LONG_PATTERN = re.compile(r"matching regex '.{80,}'")
+
 _T = TypeVar("_T")
 _encoder = msgspec.json.Encoder()
 _BAD_BYTES = (msgspec.MsgspecError, ValueError, RecursionError)  # ValueError: bad UTF-8 among others
@@ -236,7 +239,7 @@ def _check_names_once(data: bytes, decoded: Any) -> None:
     reading it a second time costs: the messages of our own clients and hosts are.
     """
     if _encoder.encode(decoded) != data:
-        json.loads(data, object_pairs_hook=_once)
+        json.loads(data.decode("utf-8"), object_pairs_hook=_once)  # of bytes it would take a surrogate's three
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -263,4 +266,5 @@ def _one_line(text: str) -> str:
 
 def _plain(fault: Exception) -> str:
     # msgspec names the place (`$.time_s`) and never repeats the value, so this is safe to show; bounded all the same.
-    return _one_line(str(fault).replace("`", "'"))[:200]
+    # A long pattern says nothing to people, and would leave no room for the place behind it.
+    return _one_line(_LONG_PATTERN.sub("as specified", str(fault)).replace("`", "'"))[:200]

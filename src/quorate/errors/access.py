@@ -37,12 +37,12 @@ class ScopeMissingError(RefusedError):
 
 
 class LockedOutError(RefusedError):
-    """Too many wrong tokens from one address. A right one from there has to wait as well; others do not."""
+    """Too many wrong tokens from one address. A right one from there is good all the same."""
 
     code = "LOCKED_OUT"
     http_status = 429
     template = "too many wrong tokens came from {source}; retry in {retry_after_s} s"
-    hint_template = "Wait, then use the right token. On the host itself administration is never locked."
+    hint_template = "Use the right token, which is taken at once. On the host itself administration is never locked."
 
 
 class TokenExistsError(QuorateError):
@@ -94,3 +94,14 @@ class RemoteNotTrustedError(QuorateError):
         "Nothing was sent. Name its certificate, or its authority's, with --ca-file FILE (QUORATE_CA_FILE), and call "
         "it by a name that is in the certificate."
     )
+
+
+class SetOnMachineOnlyError(RefusedError):
+    """What would let a token of administration act on the host's machine beyond the host: files by any path, requests
+    to programs that believe whoever is on the machine."""
+
+    code = "SET_ON_MACHINE_ONLY"
+    hresult = 0x80070005
+    http_status = 403
+    template = "{name} is not set over the network: {reason}"
+    hint_template = "Nothing was changed. On the host's own machine: `{command}`."

@@ -84,6 +84,15 @@ class PassphraseMissingError(PassphraseError):
     template = "{path} needs a passphrase, but {reason}"
 
 
+class BackupSealedError(QuorateError):
+    code = "BACKUP_SEALED"
+    template = "the backup {path} cannot be opened: {reason}"
+    hint_template = (
+        "Give its passphrase at the prompt, in QUORATE_BACKUP_PASSPHRASE, or with --passphrase-file FILE. Nothing was "
+        "changed."
+    )
+
+
 class RootKeyMissingError(QuorateError):
     """The publisher's root key is kept elsewhere, and only it can sign the next set of keys."""
 
@@ -131,6 +140,28 @@ class FilePermissionsError(QuorateError):
     code = "FILE_PERMISSIONS"
     template = "{path} may be read by others (mode {mode})"
     hint_template = "It holds a secret: `chmod {wanted} {path}`, and think about who may have read it."
+
+
+class FolderNotPrivateError(QuorateError):
+    """A volume's own top folder, as a rule: root's, and open to a group (Kubernetes: `fsGroup`)."""
+
+    code = "FOLDER_NOT_PRIVATE"
+    template = "{path} belongs to {owner}, others may enter it (mode {mode}), and it cannot be closed to them from here"
+    hint_template = (
+        "Use a folder inside it, which is made as it has to be: --state-dir {path}/state "
+        "(QUORATE_STATE_DIR={path}/state). Keys that are in {path} already can be moved there."
+    )
+
+
+class HostCannotReadError(QuorateError):
+    """A setting names a file that root can read, and the user as whom the host runs cannot."""
+
+    code = "HOST_CANNOT_READ"
+    template = "{name}: {path} cannot be read by {owner}, as whom this host runs"
+    hint_template = (
+        "Nothing was changed. Hand it over (`sudo chown {owner}: {path}`, and every folder above it must let that user "
+        "in), or pass it as a credential of the service: `quorate host install-service --help`."
+    )
 
 
 class FileAccessError(QuorateError):

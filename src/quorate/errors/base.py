@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-__all__ = ["QuorateError", "RefusedError"]
+__all__ = ["QuorateError", "RefusedError", "written_out"]
 
 
 class QuorateError(Exception):
@@ -26,8 +26,8 @@ class QuorateError(Exception):
 
     def __init__(self, **values: object) -> None:
         self.values = values
-        self.message = self.template.format(**values)
-        self.hint = self.hint_template.format(**values)
+        self.message = written_out(self.template.format(**values))
+        self.hint = written_out(self.hint_template.format(**values))
         super().__init__(self.message)
 
     @property
@@ -40,8 +40,16 @@ class QuorateError(Exception):
         """The same error as another machine told it: its words, our class."""
         error = cls.__new__(cls)
         Exception.__init__(error, message)
-        error.values, error.message, error.hint = {}, message, hint
+        error.values, error.message, error.hint = {}, written_out(message), written_out(hint)
         return error
+
+
+def written_out(text: str) -> str:
+    """Words that may repeat what stood in a file or came from elsewhere: what would move a terminal's cursor, change
+    its colours or the direction of the text is written out."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
 
 class RefusedError(QuorateError):

@@ -293,6 +293,16 @@ class NetworkNotAllowedError(QuorateError):
     hint_template = "On the host: `quorate host set allowed-networks NETWORKS`, or `default` to serve everybody."
 
 
+class OriginNotAllowedError(QuorateError):
+    """A browser says so of a page's script or form. No page has anything to ask a KMS host, and a foreign one that a
+    person at the site has opened could have machines counted."""
+
+    code = "ORIGIN_NOT_ALLOWED"
+    http_status = 403
+    template = "a web page of {origin} asked, and only programs are answered here"
+    hint_template = "Ask from a program, without the header Origin. A host's console is at port 1689."
+
+
 class PublisherUnreachableError(QuorateError):
     """Nobody answered at the publisher's address, or somebody else did."""
 
@@ -303,3 +313,11 @@ class PublisherUnreachableError(QuorateError):
         "Look at the address, name resolution, proxy and firewall. Without a way to it: `quorate host request -o "
         "FILE.req`, and `quorate host activate --confirmation FILE.cert` with what the publisher sends back."
     )
+
+
+class WrongFileError(MalformedError):
+    """A file that is well, and another one than was meant: two arguments exchanged, the neighbour in the folder."""
+
+    code = "WRONG_FILE"
+    template = "{path} is {found}; what is needed here is {wanted}"
+    hint_template = "{belongs}. Nothing was changed."

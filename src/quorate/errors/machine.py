@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quorate.errors.base import QuorateError
+from quorate.errors.installing import pip_install
 
 
 class FirewallNeedsRootError(QuorateError):
@@ -41,7 +42,7 @@ class ServiceProgramHiddenError(QuorateError):
     template = "a service could not run {program}: {reason}"
     hint_template = (
         "Install Quorate where every user may read it: python3 -m venv /opt/quorate && "
-        "/opt/quorate/bin/pip install 'quorate[{extra}]', then call /opt/quorate/bin/quorate."
+        f"/opt/quorate/bin/{pip_install('{extra}')}, then call /opt/quorate/bin/quorate."
     )
 
 

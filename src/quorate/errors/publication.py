@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quorate.errors.base import QuorateError
+from quorate.errors.installing import pip_install
 
 
 class DnsPublicationError(QuorateError):
@@ -147,15 +148,15 @@ class MdnsAnnouncementError(QuorateError):
     code = "MDNS_NOT_ANNOUNCED"
     template = "this host could not be announced by multicast DNS: {reason}"
     hint_template = (
-        "It needs the Python package zeroconf (pip install 'quorate[mdns]') and an IPv4 network that lets multicast "
-        "through (UDP 5353). Or do without: `quorate host set mdns off`."
+        f"It needs the Python package zeroconf and an IPv4 network that lets multicast through (UDP 5353): "
+        f"{pip_install('mdns')}. Or do without: `quorate host set mdns off`."
     )
 
 
 class GssapiNotInstalledError(DnsPublicationError):
     code = "GSSAPI_NOT_INSTALLED"
     template = "secure updates (GSS-TSIG) need the Python package gssapi, which is not usable here: {reason}"
-    hint_template = "pip install 'quorate[ad]' (needs gcc and the Kerberos headers: apt install gcc libkrb5-dev)"
+    hint_template = f"{pip_install('ad')}; before: apt install gcc libkrb5-dev, for the Kerberos headers"
 
 
 # --- what is found when the records are looked at: `quorate host dns check`, `quorate doctor` ------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quorate.errors.base import QuorateError
+from quorate.errors.installing import pip_install
 
 
 class DnsNameDoesNotExistError(QuorateError):
@@ -28,7 +29,7 @@ class DnsServerFailureError(QuorateError):
 class MdnsNotInstalledError(QuorateError):
     code = "MDNS_NOT_INSTALLED"
     template = "looking on the local link (mDNS) needs the Python package zeroconf, which is not installed"
-    hint_template = "pip install 'quorate[mdns]'; or do without: `quorate client set-mdns off`."
+    hint_template = f"{pip_install('mdns')}; or do without: `quorate client set-mdns off`."
 
 
 class HostUnreachableError(QuorateError):

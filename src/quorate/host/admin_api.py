@@ -2,16 +2,18 @@
 
 `/livez`, `/readyz` and `/metrics` are open on the machine itself, for monitors; from elsewhere `/readyz` only says
 whether, and `/metrics` asks for a token. `/api/v1` always does (`gate`): scope read for what looks, operate for what
-changes. While it listens on loopback, requests whose `Host` header names anything else are refused, so that no web page
+changes. A request has exactly one `Host` header, and while this listens on loopback it names that, so that no web page
 can reach it through a name of its own (DNS rebinding). The console's pages are at `/`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -43,6 +45,7 @@ __all__ = ["admin_application"]
 PAGE_MAX = 10_000
 USER_HEADER = "quorate-user"
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 _METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -73,11 +76,11 @@ def admin_application(
         *_operate_routes(AdminChanges(administration, publication), door),
         *console_routes(administration, health, gate),
     ]
-    application = Starlette(
+    return Starlette(
         routes=routes,
+        middleware=[Middleware(_RightHost, address=address)],
         exception_handlers={QuorateError: told_answer, 404: not_found, 405: wrong_method, Exception: fault_answer},
     )
-    return _RightHost(application, address) if is_loopback(address) else application
 
 
 def _read_routes(api: _Api, door: _Door) -> list[BaseRoute]:
@@ -209,20 +212,32 @@ class _Api:
 
 
 class _RightHost:
-    """Lets only requests through whose `Host` header names this machine's loopback."""
+    """Lets only requests through whose one `Host` header is well formed, and on loopback names this machine's."""
 
-    def __init__(self, application: ASGIApp, address: str) -> None:
-        self._application = application
-        self._names = _LOOPBACK_NAMES | {f"[{address}]" if ":" in address else address}
+    def __init__(self, app: ASGIApp, address: str) -> None:
+        self._application = app
+        own = _LOOPBACK_NAMES | {f"[{address}]" if ":" in address else address}
+        self._names = own if is_loopback(address) else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            return
-        host = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
-        name = host if host.endswith("]") else host.rpartition(":")[0] or host
-        if name in self._names:
             await self._application(scope, receive, send)
             return
-        shown = "".join(c if c.isprintable() else "?" for c in host)[:100] or "a request without Host header"
-        response = problem_answer(MisdirectedRequestError(host=shown, allowed="localhost or 127.0.0.1"))
-        await response(scope, receive, send)
+        fault = self._fault([value for name, value in scope["headers"] if name.lower() == b"host"])
+        if fault is None:
+            await self._application(scope, receive, send)
+        else:
+            await problem_answer(fault)(scope, receive, send)
+
+    def _fault(self, given: list[bytes]) -> QuorateError | None:
+        if len(given) != 1 or not given[0].strip():  # where there is none, Granian hands on an empty one
+            return MalformedRequestError(reason="it has not exactly one Host header")
+        host = given[0].decode("latin-1").strip().lower()
+        found = _HOST.fullmatch(host)
+        if self._names is None and found is not None:
+            return None
+        if self._names is not None and found is not None and found["name"] in self._names:
+            return None
+        shown = "".join(c if c.isprintable() else "?" for c in host)[:100]
+        allowed = "a name of this host" if self._names is None else "localhost or 127.0.0.1"
+        return MisdirectedRequestError(host=shown, allowed=allowed)

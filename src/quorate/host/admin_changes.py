@@ -19,18 +19,19 @@ from starlette.responses import Response
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored
 from quorate.core.documents import HOST_CERTIFICATE, HostCertificate
 from quorate.core.revocation import REVOCATIONS
-from quorate.errors import MalformedRequestError, PublisherUnknownError
+from quorate.errors import MalformedRequestError, PublisherUnknownError, SetOnMachineOnlyError
 from quorate.host.admin_http import BODY_BYTES_MAX, body_of, decoded, json_answer
 from quorate.host.administration import Administration
 from quorate.host.audit import Actor
 from quorate.host.config import shown_value
 from quorate.host.gate import Caller
+from quorate.host.nearby import leads_here
 from quorate.host.publication.check import Hello, check_publication
 from quorate.host.publication.locate import Names
 from quorate.host.publication.publisher import DnsPublisher
 from quorate.host.publication.settings import PublicationSettings
 from quorate.host.publication.state import DomainState
-from quorate.host.publisher_link import PublisherAddress
+from quorate.host.publisher_link import PublisherAddress, host_in
 from quorate.host.update import FILES_MAX
 
 __all__ = [
@@ -230,6 +231,10 @@ class AdminChanges:
     def _online(self, url: str | None, by: Actor) -> HostCertificate:
         with self._administration.trying(by, "activate", "online"):
             known = self._administration.publisher_address()
+            if url is not None and (known is None or known.url != url) and leads_here(host_in(url)):
+                command = "quorate host activate --publisher-url URL"
+                reason = "it leads to the host's own machine"
+                raise SetOnMachineOnlyError(name="publisher_url", reason=reason, command=command)
             if url is not None and known is not None:
                 known = replace(known, url=url)
             elif url is not None:

@@ -54,7 +54,7 @@ class AdminDoor:
         limits: Limits,
     ) -> None:
         keyring = administration.keyring
-        self._gate = Gate(AdminTokens(keyring.paths), keyring.admin_token(), clock, writer.record)
+        self._gate = Gate(AdminTokens(keyring.paths), keyring.admin_token(), clock, entropy, writer.record)
         self._publication = Publication(
             lambda: administration.publication(around, entropy), names=around.names, hello=say_hello
         )

@@ -10,9 +10,10 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quorate.core.messages import Problem
+from quorate.core.messages import Problem, decode_strict
 from quorate.errors import (
     InternalFaultError,
+    MalformedError,
     MalformedRequestError,
     MethodNotAllowedError,
     NotFoundError,
@@ -70,12 +71,12 @@ def decoded(body: bytes, shape: type[_T]) -> _T:
     """The body as that shape; an empty one is an empty object.
 
     Raises:
-        MalformedRequestError
+        MalformedRequestError: another one, or one that names a member twice: two readers could take different ones.
     """
     try:
-        return msgspec.json.decode(body or b"{}", type=shape)
-    except (msgspec.MsgspecError, ValueError) as fault:
-        raise MalformedRequestError(reason=str(fault)[:200]) from None
+        return decode_strict(msgspec.json.Decoder(shape), body or b"{}", "the body")
+    except MalformedError as fault:
+        raise MalformedRequestError(reason=str(fault.values["reason"])) from None
 
 
 def number_of(text: str | None, name: str, low: int, high: int) -> int | None:

@@ -38,7 +38,7 @@ from quorate.host.publication.settings import PublicationSettings
 from quorate.host.publication.state import PublicationState, StoreMemory, change_state, state_in
 from quorate.host.publication.wanted import services_of, wanted_publication
 from quorate.host.renewal import ending
-from quorate.host.store.reports import PAGE_MAX, ClientRow
+from quorate.host.store.reports import ClientRow
 from quorate.host.store.store import Store
 from quorate.host.tokens import TokenDesk
 from quorate.host.views import (
@@ -267,18 +267,24 @@ class Administration(Configuring, Paperwork, TokenDesk):
         windows_s, now_s = self._windows_s(), self._clock.now_s()
         return [_viewed(row, windows_s, now_s) for row in self._store.reports.clients(search, limit, after)]
 
-    def all_clients(self, search: str | None = None) -> Iterator[ClientView]:
-        """The whole inventory, page by page."""
-        after: tuple[str, str] | None = None
-        while page := self.clients(search, PAGE_MAX, after):
-            yield from page
-            after = (page[-1].group, page[-1].cmid)
+    def iter_clients(self, search: str | None = None) -> Iterator[ClientView]:
+        """The whole inventory as it is read: a few hundred rows in memory however many there are."""
+        windows_s, now_s = self._windows_s(), self._clock.now_s()
+        for row in self._store.reports.iter_clients(search):
+            yield _viewed(row, windows_s, now_s)
 
     def events(
         self, event_id: int | None = None, after_id: int | None = None, limit: int = 100
     ) -> list[dict[str, Any]]:
         """Events as JSON objects, oldest first: the newest `limit`, or the first `limit` after number `after_id`."""
         return [event_view(stored) for stored in self._store.reports.events(event_id, after_id, limit)]
+
+    def iter_events(
+        self, event_id: int | None = None, after_id: int | None = None, newest: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The same as it is read, however many: all, those after number `after_id`, or the `newest` so many."""
+        for stored in self._store.reports.iter_events(event_id, after_id, newest):
+            yield event_view(stored)
 
     def record(self, event: HostEvent) -> None:
         """Keep an event of the host itself.

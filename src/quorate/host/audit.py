@@ -43,7 +43,7 @@ class Actor:
     @classmethod
     def this_user(cls) -> Actor:
         """Whose process this is, by the operating system's word; behind `sudo` also who logged in."""
-        user = os.geteuid()
+        user = os.getuid()  # root, where it works on a service's state with the service's rights
         name = _user_name(user)
         try:
             login = int(_LOGIN_UID.read_text("ascii"))

@@ -8,13 +8,11 @@ read, each a plain file of the size the manifest says, so nothing in a foreign a
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gzip
 import hashlib
 import io
 import os
 import re
-import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +22,7 @@ from typing import Annotated, BinaryIO, Final
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy import Connection
 
 from quorate import __version__
 from quorate.clock import Clock, Entropy
@@ -37,10 +36,12 @@ from quorate.errors import (
 from quorate.files import SECRET_MODE, give_to_folder_owner, read_bounded, read_secret, sync_folder
 from quorate.host.audit import Actor
 from quorate.host.audit import told as told_event
+from quorate.host.backup_file import PieceWriter, clear_leftovers, new_output, workroom
 from quorate.host.config import StatePaths
 from quorate.host.keyring import PENDING_MAX, PRODUCTS_MAX, HostKeyring
 from quorate.host.store.database import Database, revision_of
 from quorate.host.store.transaction import transaction
+from quorate.owner import as_asker, working_as_owner
 
 __all__ = [
     "DATABASE",
@@ -110,10 +111,14 @@ class Backup(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 # --- packing -------------------------------------------------------------------------------------------------------
 
 
-def back_up(paths: StatePaths, target: Path, clock: Clock, entropy: Entropy) -> Backup:
+def back_up(paths: StatePaths, target: Path, clock: Clock, entropy: Entropy, passphrase: str | None = None) -> Backup:
     """Pack the host of a state folder into `target`, mode 0600; the host may run meanwhile and is not held up.
 
     What is in it is what the host holds at one moment. Beside `target` there must be room for it and for the database.
+    The folder is read with the rights of its owner; the file belongs to who asked for it.
+
+    Args:
+        passphrase: seals it; None: whoever can read the file has the host's signing key.
 
     Raises:
         OutputExistsError: there is a file of that name; it was left as it is.
@@ -122,27 +127,51 @@ def back_up(paths: StatePaths, target: Path, clock: Clock, entropy: Entropy) -> 
         FileAccessError: it cannot be written; nothing is left.
         StoreUnavailableError: the database cannot be read.
     """
-    keyring = HostKeyring(paths, clock, entropy)
-    keyring.credentials()
     if os.path.lexists(target):
         raise OutputExistsError(path=target)
-    with contextlib.closing(Database.open(paths.database)) as database, told(target), _beside(target) as aside:
-        schema = _copy(database, aside / DATABASE)
-        papers = _papers(paths)
-        members = [Member(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in papers.items()]
-        members.append(_member(aside / DATABASE))
-        backup = Backup(
-            format=FORMAT,
-            version=__version__,
-            schema=schema,
-            host_id=keyring.host_id,
-            made_s=clock.now_s(),
-            members=tuple(members),
-        )
-        _pack(aside / "archive", backup, papers, aside / DATABASE)
-        _publish(aside / "archive", target)
-        _note(database, f"backup written to {target}, with the host's signing key", clock)
+    with working_as_owner(paths.root):
+        host_id = _whole_host(paths, clock, entropy)
+        with contextlib.closing(Database.open(paths.database)) as database, told(target):
+            with database.reading() as connection:
+                schema = str(revision_of(connection))
+                papers = _papers(paths)
+                with as_asker():
+                    clear_leftovers(target)
+                    with workroom(target, entropy) as room:
+                        _copy(connection, room / DATABASE, paths.database)
+                        members = [Member(name, len(data), _sha256(data)) for name, data in papers.items()]
+                        backup = Backup(
+                            format=FORMAT,
+                            version=__version__,
+                            schema=schema,
+                            host_id=host_id,
+                            made_s=clock.now_s(),
+                            members=(*members, _member(room / DATABASE)),
+                        )
+                        with new_output(target, entropy) as file, _sealed(file, passphrase, entropy) as out:
+                            _pack(out, backup, papers, room / DATABASE)
+            _note(database, f"backup written to {target}, with the host's signing key", clock)
     return backup
+
+
+def _whole_host(paths: StatePaths, clock: Clock, entropy: Entropy) -> HostId:
+    keyring = HostKeyring(paths, clock, entropy)
+    keyring.credentials()
+    return keyring.host_id
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def _sealed(file: BinaryIO, passphrase: str | None, entropy: Entropy) -> Iterator[BinaryIO | PieceWriter]:
+    if passphrase is None:
+        yield file
+        return
+    pieces = PieceWriter(file, passphrase, entropy)
+    yield pieces
+    pieces.close()
 
 
 def _note(database: Database, message: str, clock: Clock) -> None:
@@ -151,13 +180,12 @@ def _note(database: Database, message: str, clock: Clock) -> None:
         within.record(told_event(clock.now_s(), Actor.this_user(), "backup", message))
 
 
-def _copy(database: Database, copy: Path) -> str:
-    """The database as it stands at one moment, in bounded steps; its schema.
+def _copy(connection: Connection, copy: Path, database: Path) -> None:
+    """The database as it stands at one moment, in bounded steps.
 
     The open transaction holds that moment: what others write meanwhile does not make the copy begin anew.
     """
-    with database.reading() as connection, contextlib.closing(sqlite3.connect(copy)) as made:
-        schema = revision_of(connection)
+    with contextlib.closing(sqlite3.connect(copy)) as made:
         source = connection.connection.driver_connection
         assert isinstance(source, sqlite3.Connection), "a host's store is SQLite"  # noqa: S101  (our own mistake only)
         made.execute("PRAGMA synchronous=OFF")
@@ -165,8 +193,7 @@ def _copy(database: Database, copy: Path) -> str:
         made.execute("PRAGMA journal_mode=DELETE")  # one file
         found = made.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise FileAccessError(path=database.path, reason=f"the database is damaged: {found}")
-    return str(schema)
+        raise FileAccessError(path=database, reason=f"the database is damaged: {found}")
 
 
 def _papers(paths: StatePaths) -> dict[str, bytes]:
@@ -195,55 +222,19 @@ def _member(path: Path) -> Member:
         return Member(path.name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _pack(archive: Path, backup: Backup, papers: Mapping[str, bytes], database: Path) -> None:
-    with new_file(archive) as file:
-        packed = gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=backup.made_s)
-        with packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
-            for name, data in {MANIFEST: msgspec.json.format(encode(backup)) + b"\n", **papers}.items():
-                tar.addfile(_entry(name, len(data), backup.made_s), io.BytesIO(data))
-            with database.open("rb") as content:
-                tar.addfile(_entry(DATABASE, backup.members[-1].size, backup.made_s), content)
+def _pack(file: BinaryIO | PieceWriter, backup: Backup, papers: Mapping[str, bytes], database: Path) -> None:
+    packed = gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=backup.made_s)
+    with packed, tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for name, data in {MANIFEST: msgspec.json.format(encode(backup)) + b"\n", **papers}.items():
+            tar.addfile(_entry(name, len(data), backup.made_s), io.BytesIO(data))
+        with database.open("rb") as content:
+            tar.addfile(_entry(DATABASE, backup.members[-1].size, backup.made_s), content)
 
 
 def _entry(name: str, size: int, made_s: int) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
     entry.size, entry.mtime, entry.mode = size, made_s, SECRET_MODE
     return entry
-
-
-@contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A folder next to `target` for what is unfinished; one that was left by a backup that was killed is taken over."""
-    aside = target.with_name(f".{target.name}.unfinished")
-    aside.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(aside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise FileAccessError(path=target, reason="another backup is being written to it") from None
-        try:
-            os.fchmod(descriptor, 0o700)
-            for name in (DATABASE, "archive"):
-                (aside / name).unlink(missing_ok=True)
-            yield aside
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    finally:
-        os.close(descriptor)
-
-
-def _publish(archive: Path, target: Path) -> None:
-    """Under its name at once and whole, and never over another file."""
-    try:
-        os.link(archive, target)
-    except FileExistsError:
-        raise OutputExistsError(path=target) from None
-    except OSError:  # a file system without links, such as a USB stick's
-        if os.path.lexists(target):
-            raise OutputExistsError(path=target) from None
-        archive.rename(target)
-    sync_folder(target.parent)
 
 
 # --- files ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from quorate.core.filekinds import as_utf8
 from quorate.core.revocation import REVOCATIONS, RevocationList, accept_list, read_held
 from quorate.core.succession import CHAIN_BYTES_MAX, TrustState, chain_of, follow_chain
 from quorate.errors import ListConflictError, ListOutdatedError, MalformedError, TrustError
@@ -117,7 +118,7 @@ class BeliefFiles:
         return follow_chain(shipped, chain), chain
 
     def _shipped(self) -> TrustState:
-        return TrustState.shipped(read_bounded(self._paths.trust, JWKS_BYTES_MAX))
+        return TrustState.shipped(as_utf8(read_bounded(self._paths.trust, JWKS_BYTES_MAX)))
 
     def _list_token(self) -> str | None:
         path = self._paths.revocations

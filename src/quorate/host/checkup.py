@@ -147,9 +147,6 @@ class HostCheckup:
     # --- files and papers ------------------------------------------------------------------------------------------
 
     def _state(self, keyring: HostKeyring) -> Iterator[Check]:
-        keyring.signing_key()
-        keyring.admin_token()
-        enrolment = keyring.enrolment.read()
         owner = self._paths.root.stat().st_uid
         for path in sorted(self._paths.root.rglob("*"))[:1000]:
             with contextlib.suppress(FileNotFoundError):
@@ -158,6 +155,9 @@ class HostCheckup:
                     error = FileOwnerError(path=path, owner=_user(found), wanted=_user(owner))
                     yield failed("state", error)
                     return
+        keyring.signing_key()
+        keyring.admin_token()
+        enrolment = keyring.enrolment.read()
         yield Check("state", Level.OK, f"{self._paths.root} is whole, and {_user(owner)}'s alone")
         if enrolment is not None and enrolment.is_required:
             seen = f"only clients that know the enrolment secret of {utc_text(enrolment.since_s)} are served"

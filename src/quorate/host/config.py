@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from quorate.core.documents import ProductFile
+from quorate.core.ids import seen
 from quorate.core.lease import Intervals
 from quorate.core.policy import DAY_S
 from quorate.errors import InvalidSettingError
@@ -139,8 +140,7 @@ class StatePaths:
 
 def machine_name() -> str:
     """What this machine calls itself, without characters that a host request may not hold."""
-    name = "".join(c for c in socket.gethostname() if c.isprintable())[:253]
-    return name or "unnamed"
+    return seen(socket.gethostname(), otherwise="unnamed")
 
 
 # --- what ----------------------------------------------------------------------------------------------------------

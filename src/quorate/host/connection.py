@@ -14,10 +14,11 @@ from typing import Final, Protocol, cast
 import structlog
 
 from quorate.clock import Clock
-from quorate.errors import QuorateError, RequestTimeoutError
+from quorate.errors import HostBusyError, QuorateError, RequestTimeoutError
 from quorate.host.config import Limits
 from quorate.host.request import Request, RequestReader
 from quorate.host.response import CONTINUE, Response, head_of
+from quorate.host.sources import Sources, share_name
 
 __all__ = ["Application", "Connection", "Port", "Waits"]
 
@@ -56,6 +57,7 @@ class Waits(enum.Enum):
     BODY = enum.auto()
     TAKEN = enum.auto()  # that it takes what it was sent
     GONE = enum.auto()  # that it reads its refusal and goes
+    TURNED_AWAY = enum.auto()  # the same, of one for which there was no place
 
 
 class Port:
@@ -67,6 +69,7 @@ class Port:
 
     Attributes:
         waiting: for each of `Waits`, who waits since when, in that order.
+        sources: the connections by where they come from.
         is_stopping: no further requests are read.
         emptied: set by the last connection that ends.
     """
@@ -87,17 +90,22 @@ class Port:
         self.is_stopping = False
         self.emptied = asyncio.Event()
         self.connections: set[Connection] = set()
+        self.sources: Sources[Connection] = Sources()
         self.waiting: dict[Waits, dict[Connection, float]] = {what: {} for what in Waits}
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection. All of it runs on the loop's thread."""
+    """One client's connection. All of it runs on the loop's thread.
+
+    Attributes:
+        source: whose share of the places it takes.
+    """
 
     def __init__(self, port: Port) -> None:
         self._port = port
         self._transport: asyncio.Transport | None = None
         self._reader: RequestReader
-        self._peer = ""
+        self._peer = self.source = ""
         self._answering: Request | None = None
         self._waits: Waits | None = None
         self._unread = 0
@@ -105,6 +113,7 @@ class Connection(asyncio.Protocol):
         self._is_paused = False  # nothing is read
         self._is_closing = False
         self._is_proceeding = False
+        self._has_place = False
         self._has_ended = False  # the client sends no more
 
     # --- called by the transport -------------------------------------------------------------------------------------
@@ -116,11 +125,14 @@ class Connection(asyncio.Protocol):
         self._peer = "" if peer is None else peer[0].removeprefix(_V4_MAPPED)
         self._reader = RequestReader(partial(port.application.at_head, self._peer), port.application.refuse)
         refusal = port.is_full()
+        self._has_place = refusal is None
         port.connections.add(self)
+        self.source = share_name(self._peer)
+        port.sources.add(self.source, self)
         self._transport.set_write_buffer_limits(0)  # to be told at once when a client does not take what it is sent
         if refusal is None and peer is not None:
             self._wait_for(Waits.HEAD)
-        elif refusal is not None and len(port.waiting[Waits.GONE]) < REFUSED_MAX:
+        elif refusal is not None and len(port.waiting[Waits.TURNED_AWAY]) < REFUSED_MAX:
             self._refuse(refusal)
         else:  # it is gone already, or one of too many
             self.abort()
@@ -128,6 +140,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_for(None)
         self._port.connections.discard(self)
+        self._port.sources.remove(self.source, self)
         if not self._port.connections:
             self._port.emptied.set()
         self._is_closing = True
@@ -177,6 +190,23 @@ class Connection(asyncio.Protocol):
             self.close()
         elif what is Waits.BODY:
             self._refuse(RequestTimeoutError(timeout_s=f"{self._port.limits.body_s:g}"))
+        else:
+            self.abort()
+
+    @property
+    def may_give_way(self) -> bool:
+        """Whether it has a place, and it is its client's turn: who waits for our answer keeps it."""
+        return self._has_place and self._waits is not None
+
+    def give_way(self, fault: HostBusyError) -> None:
+        """Its place goes to another: close now, without waiting for the client. Half a request is told why."""
+        if self._waits is Waits.HEAD:
+            self.close()
+        elif self._waits is Waits.BODY and self._transport is not None:
+            response = self._port.application.refuse(fault)
+            self._transport.write(head_of(response, self._port.clock.now_s(), is_1_0=False, is_last=True))
+            self._transport.write(response.body)
+            self.close()
         else:
             self.abort()
 
@@ -247,7 +277,7 @@ class Connection(asyncio.Protocol):
         """Say that nothing more comes, and drop what the client still sends until it goes: closed with bytes unread the
         connection would be reset, and the answer be lost on the way."""
         self._is_closing = self._reader.is_deaf = True
-        self._wait_for(Waits.GONE)
+        self._wait_for(Waits.GONE if self._has_place else Waits.TURNED_AWAY)
         try:
             transport.write_eof()
         except OSError:  # it has gone already

@@ -10,9 +10,10 @@ from typing import Final
 from quorate.clock import Clock, Entropy
 from quorate.core.checkpoint import EVENT_CHECKPOINT, CheckpointSigner, EventCheckpoint, read_checkpoint
 from quorate.core.eventaudit import Break, Finding
+from quorate.core.filekinds import FileKind, given_as
 from quorate.core.keys import SigningKey, VerifyKeys
 from quorate.errors import CheckpointForeignError, EventLogBrokenError, MalformedError, TrustError
-from quorate.files import read_bounded
+from quorate.files import read_given
 from quorate.host.config import StatePaths
 from quorate.host.keyring import HostKeyring
 from quorate.host.store.checkpoints import seal
@@ -88,7 +89,8 @@ def _keys(key: SigningKey) -> VerifyKeys:
 
 def _read(path: Path, keys: VerifyKeys) -> EventCheckpoint:
     try:
-        token = read_bounded(path, EVENT_CHECKPOINT.bytes_max + _SPARE).decode("ascii").strip()
+        data = read_given(path, 2 * (EVENT_CHECKPOINT.bytes_max + _SPARE))
+        token = given_as(data, FileKind.CHECKPOINT, path).decode("ascii").strip()
     except UnicodeDecodeError:
         raise MalformedError(what=str(path), reason="it is not a checkpoint") from None
     try:

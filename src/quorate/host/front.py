@@ -1,14 +1,18 @@
 """The clients' port: a socket, its connections, and the time that each of them has.
 
-What protects it (docs/adr/0019-own-front.md): a bound on connections, where one that has asked nothing gives way to a
-new one; a time for a head, for a body, for taking an answer; and all the bounds of `host/connection.py`.
+What protects it (docs/adr/0019-own-front.md): a bound on connections, where one that keeps us waiting gives way to a
+new one, and first one of a source that holds more than its share; a time for a head, for a body, for taking an answer;
+and all the bounds of `host/connection.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import operator
 import socket
+from typing import Final
 
 import structlog
 
@@ -22,6 +26,8 @@ __all__ = ["Front"]
 GONE_S = 2.0  # for a client that was refused, to read that and go
 LOOKS = 20  # within the shortest time: nobody has much more than his time
 LOOK_S_MAX = 0.5
+SHARES: Final = 8  # a source that holds more than an eighth of the places is the first to give one back
+LOOKED_AT_MAX: Final = 32  # connections, for one that may be closed: what a new one costs stays the same
 
 
 class Front:
@@ -44,6 +50,7 @@ class Front:
             Waits.BODY: limits.body_s,
             Waits.TAKEN: limits.taken_s,
             Waits.GONE: GONE_S,
+            Waits.TURNED_AWAY: GONE_S,
         }
         self._server: asyncio.Server | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -120,13 +127,36 @@ class Front:
         return late
 
     def _make_room(self) -> HostBusyError | None:
-        """For one more connection: whoever has waited longest without having asked gives way. The refusal when nobody
-        has."""
+        """For one more connection: somebody we wait for gives way. The refusal when everybody waits for us."""
         number = len(self._state.connections)
         if number < self._connections_max:
             return None
-        idle = next(iter(self._state.waiting[Waits.HEAD]), None)
-        if idle is not None:
-            idle.close()
-            return None
-        return HostBusyError(waiting=number, retry_after_s=self._limits.retry_after_s)
+        busy = HostBusyError(waiting=number, retry_after_s=self._limits.retry_after_s)
+        found = self._who_gives_way()
+        if found is None:
+            return busy
+        found.give_way(busy)
+        return None
+
+    def _who_gives_way(self) -> Connection | None:
+        """Whom we have waited for longest, for whatever it is: of the source that holds the most where that is more
+        than its share, else of all. So many half requests of one sender take their places from each other only."""
+        oldest = sorted(
+            (
+                found
+                for what, since in self._state.waiting.items()
+                if what is not Waits.TURNED_AWAY
+                for found in itertools.islice(since.items(), LOOKED_AT_MAX)
+            ),
+            key=operator.itemgetter(1),
+        )
+        crowd = self._state.sources.largest(beyond=self._connections_max // SHARES)
+        if crowd is not None:
+            source, held = crowd
+            some = itertools.islice(held, LOOKED_AT_MAX)
+            theirs = [each for each, _ in oldest if each.source == source] or [
+                each for each in some if each.may_give_way
+            ]
+            if theirs:
+                return theirs[0]
+        return oldest[0][0] if oldest else None

@@ -7,7 +7,6 @@ it learns no more than that it was.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,22 +14,20 @@ from typing import Final
 
 import structlog
 
-from quorate.clock import Clock
+from quorate.clock import Clock, Entropy
 from quorate.core.admintoken import TOKEN_CHARACTERS, Scope, check_token
 from quorate.core.events import AdministrationLocked, HostEvent
-from quorate.core.policy import HOUR_S
 from quorate.core.trust import utc_text
 from quorate.errors import LockedOutError, QuorateError, ScopeMissingError, TokenDamagedError, UnauthorizedError
 from quorate.host.admin_tls import is_loopback
 from quorate.host.audit import Actor, told
 from quorate.host.lockout import LOCKED_S, Lockout
+from quorate.host.sessions import Sessions
 from quorate.host.tokens import LOCAL, AdminTokens, KeptToken, RemovedToken
 
 __all__ = ["Caller", "Gate"]
 
-SESSION_S: Final = 12 * HOUR_S
 REFUSALS_MAX: Final = 120  # events in a minute, from all sources together: locking is by source, the disk is one
-COOKIE_MAX: Final = 200
 GIVEN_MAX: Final = 4 * TOKEN_CHARACTERS  # nothing longer is a token, and is not hashed
 
 
@@ -57,7 +54,12 @@ class Gate:
     """
 
     def __init__(
-        self, tokens: AdminTokens, local_token: str, clock: Clock, record: Callable[[HostEvent], object]
+        self,
+        tokens: AdminTokens,
+        local_token: str,
+        clock: Clock,
+        entropy: Entropy,
+        record: Callable[[HostEvent], object],
     ) -> None:
         self._tokens = tokens
         self._local = local_token
@@ -66,8 +68,7 @@ class Gate:
         self._lockout = Lockout(clock)
         self._refusals = (0, clock.monotonic_s())
         self._log = structlog.get_logger("quorate.host.gate")
-        # The cookie proves the token without being it: a stolen one opens the console's pages and nothing else.
-        self._session_key = hmac.new(local_token.encode(), b"quorate-console-session", hashlib.sha256).digest()
+        self._sessions = Sessions(clock, entropy)
 
     def admit(self, given: str | None, address: str, user: str | None = None) -> Caller:
         """Whoever sends this token from there.
@@ -77,22 +78,25 @@ class Gate:
             user: whom the caller says to be; `admin` and None are anybody.
 
         Raises:
-            LockedOutError: too many wrong ones came from there.
+            LockedOutError: a wrong one, and too many of them came from there. A good one is good all the same: others
+                may stand behind one address with whoever sends them, and nobody finds one of 2^256 by trying.
             TokenDamagedError: not a whole token.
             UnauthorizedError: none, or not a good one.
         """
         if not given:
             raise UnauthorizedError
-        self._lockout.check(address)
+        fault: QuorateError = UnauthorizedError()
+        reason: str | None
         try:
             check_token(given)
+            name, scope, reason = self._judge(given, address, user)
         except TokenDamagedError as damaged:
-            raise self._refused(address, "unknown", damaged.message, damaged) from None
-        name, scope, reason = self._judge(given, address, user)
-        if reason is not None:
-            raise self._refused(address, name, reason, UnauthorizedError())
-        self._lockout.succeeded(address)
-        return Caller(name, scope, address)
+            name, scope, reason, fault = "unknown", Scope.READ, damaged.message, damaged
+        if reason is None:
+            self._lockout.succeeded(address)
+            return Caller(name, scope, address)
+        self._lockout.check(address)
+        raise self._refused(address, name, reason, fault) from None
 
     def needs(self, caller: Caller, scope: Scope, what: str) -> None:
         """That the caller may do it.
@@ -108,27 +112,24 @@ class Gate:
     # --- the console's sessions --------------------------------------------------------------------------------
 
     def cookie(self, caller: Caller) -> str:
-        """What stands for the token in a browser, for twelve hours at most."""
-        since_s = self._clock.now_s()
-        return f"{caller.name}.{since_s}.{self._sealed(caller.name, since_s)}"
+        """What stands for the token in a browser, until it is signed out, for twelve hours at most. It opens the
+        console's pages and nothing else."""
+        kept = self._book_entry(caller.name)
+        return self._sessions.open(caller.name, "" if kept is None else kept.sha256)
 
     def admit_cookie(self, cookie: str, address: str) -> Caller | None:
-        """Whose cookie it is, while the token is good; None for any other."""
-        parts = cookie[:COOKIE_MAX].rsplit(".", 2)  # a name may have dots in it
-        if len(parts) != 3 or not (parts[1].isascii() and parts[1].isdigit()):
+        """Whose cookie it is, while it and its token are good; None for any other."""
+        session = self._sessions.find(cookie)
+        if session is None:
             return None
-        name, since_s = parts[0], int(parts[1])
-        scope = self._scope_of(name, address)
-        if scope is None or not 0 <= self._clock.now_s() - since_s < SESSION_S:
+        kept, scope = self._book_entry(session.name), self._scope_of(session.name, address)
+        if scope is None or session.sha256 != ("" if kept is None else kept.sha256):
             return None
-        if not hmac.compare_digest(parts[2].encode(), self._sealed(name, since_s).encode()):
-            return None
-        return Caller(name, scope, address)
+        return Caller(session.name, scope, address)
 
-    def _sealed(self, name: str, since_s: int) -> str:
-        kept = self._book_entry(name)
-        digest = "" if kept is None else kept.sha256
-        return hmac.new(self._session_key, f"{name} {since_s} {digest}".encode(), hashlib.sha256).hexdigest()
+    def sign_out(self, cookie: str) -> None:
+        """The cookie is good no more, for whoever may have a copy of it either."""
+        self._sessions.close(cookie)
 
     def _scope_of(self, name: str, address: str) -> Scope | None:
         if name == LOCAL:

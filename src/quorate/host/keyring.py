@@ -28,6 +28,7 @@ from quorate.core.documents import (
     sign,
     typ_of,
 )
+from quorate.core.filekinds import as_utf8
 from quorate.core.ids import HostId, ProductKey, b64url, key_proof, unb64url
 from quorate.core.messages import decode_strict, encode
 from quorate.core.policy import DAY_S
@@ -376,6 +377,6 @@ def _line(token: str) -> bytes:
 
 def _token(data: bytes, what: str) -> str:
     try:
-        return data.decode("ascii").strip()
+        return as_utf8(data).decode("ascii").strip()
     except UnicodeDecodeError:
         raise MalformedError(what=what, reason="it is not text") from None

@@ -1,7 +1,8 @@
 """Who has sent too many wrong tokens has to wait: by source, in bounded memory, and never on the machine itself.
 
 A token has 256 random bits, so nobody guesses one, slowly or fast. What this is for: a script with an old token does
-not fill the event log, and whoever tries is seen (event 12316).
+not fill the event log, and whoever tries is seen (event 12316). So a right token never waits (`gate`): many may stand
+behind one address.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ class Lockout:
         self._sources: OrderedDict[str, _Failures] = OrderedDict()
 
     def check(self, address: str) -> None:
-        """That a token from there is looked at.
+        """That one more wrong token from there is worth an event.
 
         Raises:
-            LockedOutError: not now, a right one as little as a wrong one.
+            LockedOutError: not now.
         """
         source = source_of(address)
         found = self._sources.get(source)
@@ -68,8 +69,11 @@ class Lockout:
         return found.number if found.until_s else None
 
     def succeeded(self, address: str) -> None:
-        """A right token came from there: what was mistyped before it is forgotten."""
-        self._sources.pop(source_of(address), None)
+        """A right token came from there: what was mistyped before it is forgotten; a lock stays as long as it is."""
+        source = source_of(address)
+        found = self._sources.get(source)
+        if found is not None and not found.until_s:
+            del self._sources[source]
 
 
 def source_of(address: str) -> str:

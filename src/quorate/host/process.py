@@ -16,8 +16,10 @@ import msgspec
 
 from quorate.core.messages import decode_strict, encode
 from quorate.errors import FileAccessError, MalformedError, StateInUseError
+from quorate.files import access_fault, read_bounded
 from quorate.host.config import Priority, StatePaths
 from quorate.host.layers import Layers
+from quorate.opening import open_plain, place_of
 
 __all__ = ["ProcessPriority", "Running", "StateLock", "raise_open_files", "running_host", "settle_down"]
 
@@ -43,6 +45,11 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     config: str | None = None
     layers: Layers = Layers()
 
+    def __post_init__(self) -> None:
+        texts = (self.address, self.admin_address, self.config)
+        if not all(text is None or text.isprintable() for text in texts):
+            raise ValueError("what a host says of itself would not stay on its line")
+
     def served(self) -> dict[str, Any]:
         """What is really served, by attribute of `Settings`: a run may have been told otherwise than the store says."""
         found = {name: getattr(self, name) for name in ("port", "address", "admin_port", "admin_address")}
@@ -59,9 +66,9 @@ class StateLock:
 
     def __init__(self, paths: StatePaths) -> None:
         try:
-            self._descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._descriptor = open_plain(paths.lock, os.O_RDWR | os.O_CREAT)
         except OSError as fault:
-            raise FileAccessError(path=paths.lock, reason=fault.strerror) from None
+            raise access_fault(paths.lock, fault) from None
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -98,7 +105,7 @@ class StateLock:
 def running_host(paths: StatePaths) -> Running | None:
     """The process that runs the host of this folder now, or None."""
     try:
-        descriptor = os.open(paths.lock, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_plain(paths.lock)
     except OSError:
         return None
     try:
@@ -121,19 +128,21 @@ def _said(descriptor: int) -> Running | None:
 
 def _whole(paths: StatePaths) -> Running | None:
     try:
-        with paths.running.open("rb") as file:
-            return decode_strict(msgspec.json.Decoder(Running), file.read(_SAID_BYTES_MAX), str(paths.running))
-    except (OSError, MalformedError):
+        said = read_bounded(paths.running, _SAID_BYTES_MAX)
+        return decode_strict(msgspec.json.Decoder(Running), said, str(paths.running))
+    except (FileAccessError, MalformedError):
         return None
 
 
 def _replace(path: Path, data: bytes) -> None:
     """Raises OSError; then the old file is as it was."""
-    new = path.with_name(f"{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(data)
-    os.replace(new, path)
+    with place_of(path) as place:
+        new = place.sibling(f"{path.name}.new")
+        with contextlib.suppress(FileNotFoundError):
+            new.remove()
+        with open(new.open(os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+            file.write(data)
+        new.rename(place)
 
 
 class ProcessPriority:

@@ -6,13 +6,15 @@ Nothing that comes back is believed here: certificate, keys and list prove thems
 from __future__ import annotations
 
 import ipaddress
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -20,6 +22,7 @@ from urllib3.exceptions import (
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
+    ProtocolError,
     SSLError,
 )
 from urllib3.exceptions import TimeoutError as HttpTimeoutError
@@ -43,8 +46,9 @@ from quorate.errors import (
     PublisherUnreachableError,
     QuorateError,
 )
+from quorate.host.nearby import check_led_away
 
-__all__ = ["PublisherAddress", "PublisherLink", "check_address", "checked_url"]
+__all__ = ["PublisherAddress", "PublisherLink", "check_address", "checked_url", "host_in"]
 
 _T = TypeVar("_T")
 
@@ -84,6 +88,14 @@ def checked_url(text: str) -> str:
     if url.auth is not None or url.query is not None or url.fragment is not None:
         raise ValueError("it has a user, a query or a fragment")
     return url.url.rstrip("/")
+
+
+def host_in(url: str) -> str:
+    """The name or address in a URL, as it is connected to; empty where there is none."""
+    try:
+        return parse_url(url.strip()).host or ""
+    except LocationParseError:
+        return ""
 
 
 def check_address(address: PublisherAddress) -> str:
@@ -151,7 +163,7 @@ class PublisherLink:
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
         timeout = Timeout(connect=CONNECT_S, read=READ_S)
         try:
-            with PoolManager(ssl_context=self._context, retries=False, timeout=timeout, maxsize=1) as pool:
+            with _Pools(ssl_context=self._context, retries=False, timeout=timeout, maxsize=1) as pool:
                 response = pool.request(
                     method,
                     self._url + path,
@@ -194,6 +206,43 @@ class PublisherLink:
         return PublisherUnreachableError(url=self._url, reason=reason)
 
 
+class _Plain(HTTPConnection):
+    """A connection that is given up before anything is sent, where a name has led it to this machine."""
+
+    def _new_conn(self) -> socket.socket:
+        return _led_away(super()._new_conn(), self.host)
+
+
+class _Secure(HTTPSConnection):
+    """As `_Plain`, with TLS."""
+
+    def _new_conn(self) -> socket.socket:
+        return _led_away(super()._new_conn(), self.host)
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+class _Pools(PoolManager):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
+
+
+def _led_away(connected: socket.socket, host: str) -> socket.socket:
+    try:
+        check_led_away(connected, host)
+    except OSError:
+        connected.close()
+        raise
+    return connected
+
+
 def _context(ca_file: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
@@ -220,6 +269,8 @@ def _reason(fault: Exception) -> str:
     if isinstance(fault, NewConnectionError):
         inner = fault.__cause__
         return (getattr(inner, "strerror", None) or "no connection").lower()
+    if isinstance(fault, ProtocolError) and isinstance(fault.args[-1], OSError) and fault.args[-1].strerror:
+        return str(fault.args[-1].strerror)
     if isinstance(fault, ConnectTimeoutError | HttpTimeoutError | TimeoutError):
         return "no answer in time"
     return str(fault)[:200] or type(fault).__name__

@@ -1,19 +1,29 @@
 """Bytes of one connection into requests, within bounds. No socket and no clock here.
 
 llhttp (through httptools) reads HTTP/1.1 by the letter: contradictory lengths, bare line ends and unknown versions are
-errors (RFC 9112). The bounds are ours: bytes and number of headers, bytes of a body, requests in one packet.
+errors (RFC 9112). The bounds are ours: bytes and number of headers, bytes of a body, requests in one packet. So is what
+keeps web pages out, which may send what they like in a person's name to a host on that person's network: who they are
+stands in `Origin`, and the bodies that a page may send unasked are never JSON.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrade, HttpRequestParser, parse_url
 
 from quorate.core.messages import BODY_BYTES_MAX
-from quorate.errors import HeadTooLargeError, MalformedRequestError, QuorateError, RequestTooLargeError
+from quorate.errors import (
+    HeadTooLargeError,
+    MalformedRequestError,
+    OriginNotAllowedError,
+    QuorateError,
+    RequestTooLargeError,
+)
 from quorate.host.response import Response
 
 __all__ = ["Request", "RequestReader"]
@@ -22,6 +32,12 @@ HEAD_BYTES_MAX: Final = 16 * 1024  # a client of ours sends 300; browsers and pr
 HEADERS_MAX: Final = 64
 CHUNKED_BYTES_MAX: Final = 8 * BODY_BYTES_MAX  # a body in chunks of one byte has six times its size
 PIPELINED_MAX: Final = 16  # requests that come in one packet; who sends more has to ask again
+
+# RFC 9110, section 7.2: a name or an address, and perhaps a port. Not empty, as in no http address, and no comma: two
+# of them that a proxy has joined.
+_HOST: Final = re.compile(rb"(?:[a-z0-9._~%-]+|\[[0-9a-f:.]+\])(?::[0-9]{0,5})?")
+_JSON: Final = b"application/json"
+_ORIGIN_SHOWN: Final = 100
 
 
 class Request:
@@ -72,7 +88,7 @@ class RequestReader:
         self._url = b""
         self._fed = self._head_bytes = self._headers = 0
         self._length: int | None = None
-        self._is_chunked = self.expects = False
+        self._is_chunked = self.expects = self._has_host = self._has_type = self._is_other_type = False
         self.coming: Request | None = None
 
     @property
@@ -137,14 +153,19 @@ class RequestReader:
         version = parser.get_http_version()
         if version not in ("1.1", "1.0") or (version == "1.0" and self._is_chunked):
             raise self._enough(MalformedRequestError(reason="it is not HTTP/1.1"))
+        if version == "1.1" and not self._has_host:
+            raise self._enough(MalformedRequestError(reason="it has no Host header"))
         has_body = self._is_chunked or bool(self._length)
         if has_body and parser.should_upgrade():  # llhttp would take the body for the other protocol
             raise self._enough(MalformedRequestError(reason="no other protocol is spoken here"))
         method, path = parser.get_method().decode("ascii"), _path(self._url)
         is_last = not parser.should_keep_alive()
+        refusal = self._at_head(method, path, None if self._is_chunked else self._length or 0)
+        if refusal is None and self._is_other_type:  # what is nowhere is told as that, whatever was sent there
+            raise self._enough(MalformedRequestError(reason="its content-type is not application/json"))
         self.coming = request = Request(method, path, is_last=is_last, is_1_0=version == "1.0")
         self.expects = self.expects and not request.is_1_0
-        request.refusal = self._at_head(method, path, None if self._is_chunked else self._length or 0)
+        request.refusal = refusal
         if request.refusal is not None and has_body:
             request.is_last = request.is_unread = True
             self.requests.append(request)
@@ -181,6 +202,22 @@ class RequestReader:
         if value != b"chunked" or self._is_chunked:
             raise self._enough(MalformedRequestError(reason="its transfer-encoding is not chunked"))
         self._is_chunked = True
+
+    def note_host(self, value: bytes) -> None:
+        """`host`: exactly one, of any name (RFC 9112, section 3.2)."""
+        if self._has_host or not _is_host(value):
+            raise self._enough(MalformedRequestError(reason="its Host header is doubled, or names no host"))
+        self._has_host = True
+
+    def note_type(self, value: bytes) -> None:
+        """`content-type`: JSON where it is said at all. A page may send forms and plain text to whom it likes."""
+        self._is_other_type |= self._has_type or (value != _JSON and value.partition(b";")[0].rstrip(b" \t") != _JSON)
+        self._has_type = True
+
+    def note_origin(self, value: bytes) -> None:
+        """`origin`: a browser says which page it acts for; none has anything to ask here."""
+        shown = "".join(c if c.isprintable() else "?" for c in value.decode("latin-1"))[:_ORIGIN_SHOWN]
+        raise self._enough(OriginNotAllowedError(origin=shown or "nowhere"))
 
     def note_expectation(self, value: bytes) -> None:
         """`expect`: anything else than this may be passed over (RFC 9110, section 10.1.1)."""
@@ -226,7 +263,15 @@ _NOTED: Final[dict[bytes, Callable[[RequestReader, bytes], None]]] = {
     b"content-length": RequestReader.note_length,
     b"transfer-encoding": RequestReader.note_encoding,
     b"expect": RequestReader.note_expectation,
+    b"host": RequestReader.note_host,
+    b"content-type": RequestReader.note_type,
+    b"origin": RequestReader.note_origin,
 }
+
+
+@lru_cache(maxsize=64)  # nearly all call it the same
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 def _head_too_large() -> HeadTooLargeError:

@@ -26,6 +26,7 @@ from msgspec import Meta
 
 from quorate import __version__
 from quorate.clock import Clock, Entropy
+from quorate.core.filekinds import FileKind, check_kind
 from quorate.core.messages import decode_strict
 from quorate.core.trust import utc_text
 from quorate.errors import (
@@ -40,12 +41,15 @@ from quorate.files import give_to_folder_owner, make_private_folder, sync_folder
 from quorate.host.audit import Actor
 from quorate.host.audit import told as told_event
 from quorate.host.backup import DATABASE, FORMAT, IDENTITY, MANIFEST, PLAIN, SECRET, Backup, new_file, told
+from quorate.host.backup_file import BackupReader
 from quorate.host.config import StatePaths
 from quorate.host.keyring import HostKeyring
 from quorate.host.process import StateLock, running_host
 from quorate.host.store.database import Database
 from quorate.host.store.transaction import transaction
 from quorate.host.tokens import AdminTokens
+from quorate.owner import working_as_owner
+from quorate.rights import LOST_AND_FOUND
 
 __all__ = ["new_database", "restore"]
 
@@ -54,6 +58,7 @@ READ_AT_ONCE: Final = 1024 * 1024
 PADDING_MAX: Final = 64 * 1024  # tar fills up to 10 KiB with zeros
 
 _ASIDE = ".restore"
+_BEGINNING: Final = 64 * 1024  # bytes by which a file of another kind is known
 
 
 class _Heading(msgspec.Struct, frozen=True):
@@ -61,25 +66,33 @@ class _Heading(msgspec.Struct, frozen=True):
     version: Annotated[str, Meta(pattern=r"^[0-9A-Za-z.+-]{1,64}\Z")]
 
 
-def restore(source: Path, paths: StatePaths, clock: Clock, entropy: Entropy) -> Backup:
+def restore(
+    source: Path, paths: StatePaths, clock: Clock, entropy: Entropy, ask: Callable[[], str] | None = None
+) -> Backup:
     """Make the state folder, which must be empty, the host that `source` holds: same host id, key and certificate.
 
     All of `source` is checked before anything is written. Then it is unpacked into a folder aside, opened there as a
     host (an older database is brought up to date), and moved in place with the identity last: where a restore is
-    interrupted there is no host, and the next restore begins anew.
+    interrupted there is no host, and the next restore begins anew. The folder is worked on with its owner's rights.
+
+    Args:
+        ask: gives the passphrase of a sealed backup; called where it is one.
 
     Raises:
+        BackupSealedError: its passphrase is missing or wrong.
+        WrongFileError: `source` is of another kind.
         StateExistsError, StateInUseError: the folder is not empty; nothing was changed.
         BackupNewerError, SchemaNewerError: written by a newer version; the backup was left as it is.
         MalformedError, TrustError: `source` is damaged, cut off, or no backup of a host; nothing was written.
         FileAccessError, FilePermissionsError: it cannot be read, or the folder not be written.
     """
-    running = running_host(paths)
-    if running is not None:
-        raise StateInUseError(path=paths.root, owner=f" (pid {running.pid})" if running.pid else "")
-    _check_empty(paths)
-    with told(source), _opened(source) as file:
-        backup = _walk(file, source, lambda _: contextlib.nullcontext())
+    with told(source), _opened(source) as file, working_as_owner(paths.root):
+        running = running_host(paths)
+        if running is not None:
+            raise StateInUseError(path=paths.root, owner=f" (pid {running.pid})" if running.pid else "")
+        _check_empty(paths)
+        reader = BackupReader(file, source, ask)
+        backup = _walk(reader, source, lambda _: contextlib.nullcontext())
         make_private_folder(paths.root)
         with StateLock(paths), told(paths.root):
             give_to_folder_owner(paths.lock)
@@ -90,7 +103,7 @@ def restore(source: Path, paths: StatePaths, clock: Clock, entropy: Entropy) -> 
             try:
                 for inner in (StatePaths(aside).products, StatePaths(aside).requests):
                     make_private_folder(inner, is_inner=True)
-                if _walk(file, source, lambda name: new_file(aside / name, is_secret=_is_secret(name))) != backup:
+                if _walk(reader, source, lambda name: new_file(aside / name, is_secret=_is_secret(name))) != backup:
                     raise MalformedError(what=str(source), reason="it was changed while it was read")
                 _prove(StatePaths(aside), backup, source, clock, entropy)
             except BaseException:
@@ -109,6 +122,11 @@ def new_database(paths: StatePaths, clock: Clock, entropy: Entropy) -> None:
         StateInUseError: the host runs.
         FileAccessError: it cannot be made.
     """
+    with working_as_owner(paths.root):
+        _new_database(paths, clock, entropy)
+
+
+def _new_database(paths: StatePaths, clock: Clock, entropy: Entropy) -> None:
     HostKeyring(paths, clock, entropy)
     with StateLock(paths), told(paths.database):
         give_to_folder_owner(paths.lock)
@@ -127,7 +145,7 @@ def _check_empty(paths: StatePaths) -> None:
         if os.path.lexists(paths.identity):
             raise StateExistsError(role="KMS host", path=paths.root)
         found = {path.name for path in paths.root.iterdir()} if os.path.lexists(paths.root) else set()
-    ours = {paths.lock.name, paths.running.name}
+    ours = {paths.lock.name, paths.running.name, LOST_AND_FOUND}
     if _ASIDE in found:
         ours |= {_ASIDE, paths.products.name, paths.requests.name, *PLAIN}
     if others := sorted(found - ours):
@@ -139,16 +157,19 @@ def _clear(root: Path) -> None:
     for name in PLAIN:
         (root / name).unlink(missing_ok=True)
     for name in ("products", "requests", _ASIDE):
-        if (root / name).exists():
+        if (root / name).is_symlink():
+            (root / name).unlink()
+        elif (root / name).exists():
             shutil.rmtree(root / name)
 
 
-def _walk(file: BinaryIO, source: Path, taken: Callable[[str], AbstractContextManager[BinaryIO | None]]) -> Backup:
+def _walk(
+    reader: BackupReader, source: Path, taken: Callable[[str], AbstractContextManager[BinaryIO | None]]
+) -> Backup:
     """Read the archive once, in order, and check all of it; `taken` says where a member's content goes."""
     what = str(source)
-    file.seek(0)
     try:
-        with gzip.GzipFile(fileobj=file, mode="rb") as stream:
+        with gzip.GzipFile(fileobj=reader.content(), mode="rb") as stream:
             size = _header(stream, MANIFEST)
             if size > MANIFEST_BYTES_MAX:
                 raise MalformedError(what=what, reason="its manifest is too large")
@@ -253,4 +274,5 @@ def _opened(source: Path) -> Iterator[BinaryIO]:
     if not stat.S_ISREG(source.stat().st_mode):  # a pipe would make it wait
         raise FileAccessError(path=source, reason="it is not a file")
     with source.open("rb") as file:
+        check_kind(file.read(_BEGINNING), FileKind.BACKUP, source)
         yield file

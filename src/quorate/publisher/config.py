@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from quorate.core.filekinds import FileKind, given_as
 from quorate.errors import FileAccessError, PassphraseMissingError
-from quorate.files import check_private, read_bounded
+from quorate.files import check_private, read_given
 
 __all__ = [
     "NEW_ROOT_PASSPHRASE_VARIABLE",
@@ -49,8 +51,9 @@ def passphrase(
     ask: Callable[[str], str] | None,
     *,
     is_new: bool = False,
+    variable: str = PASSPHRASE_VARIABLE,
 ) -> str:
-    """The passphrase of `key_path`: from `file`, else from QUORATE_PASSPHRASE, else asked for.
+    """The passphrase of `key_path`: from `file`, else from `variable`, else asked for.
 
     Args:
         key_path: the file it opens; for messages.
@@ -66,8 +69,8 @@ def passphrase(
     """
     if file is not None:
         return _required(_first_line(file), key_path, f"the first line of {file} is empty")
-    if PASSPHRASE_VARIABLE in environ:
-        return _required(environ[PASSPHRASE_VARIABLE], key_path, f"{PASSPHRASE_VARIABLE} is empty")
+    if variable in environ:
+        return _required(_line(environ[variable]), key_path, f"{variable} is empty")
     if ask is None:
         raise PassphraseMissingError(path=key_path, reason="there is no terminal to ask for it")
     typed = _required(ask("New passphrase: " if is_new else "Passphrase: "), key_path, "what was typed is empty")
@@ -90,7 +93,7 @@ def root_passphrase(
     if file is not None:
         return _required(_first_line(file), key_path, f"the first line of {file} is empty")
     if variable in environ:
-        return _required(environ[variable], key_path, f"{variable} is empty")
+        return _required(_line(environ[variable]), key_path, f"{variable} is empty")
     return otherwise
 
 
@@ -100,11 +103,18 @@ def _required(text: str, key_path: Path, otherwise: str) -> str:
     return text
 
 
+def _line(value: str) -> str:
+    """A variable's value without what the file it was read from had around it: line ends, a byte order mark."""
+    return value.removeprefix("\ufeff").rstrip("\r\n")
+
+
 def _first_line(file: Path) -> str:
-    data = read_bounded(file, _PASSPHRASE_BYTES_MAX)
+    texts = FileKind.ENROLMENT, FileKind.HOST_KEY, FileKind.ADMIN_TOKEN
+    data = read_given(file, _PASSPHRASE_BYTES_MAX)
     if stat.S_ISREG(file.stat().st_mode):  # a pipe (`<(...)`) has no mode worth looking at
         check_private(file)
+    data = given_as(data, FileKind.PASSPHRASE, file, *texts) if data else data
     try:
-        return data.decode("utf-8").split("\n", 1)[0].rstrip("\r")
+        return re.split("[\r\n]", data.decode("utf-8"), maxsplit=1)[0]
     except UnicodeDecodeError:
         raise FileAccessError(path=file, reason="it is not UTF-8 text") from None

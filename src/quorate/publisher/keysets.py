@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from quorate.core.filekinds import as_utf8
 from quorate.core.keys import Jwk, PublisherJwk
 from quorate.core.messages import encode
 from quorate.core.succession import CHAIN_BYTES_MAX, TrustState, chain_of, follow_chain
@@ -76,7 +77,7 @@ class KeySets:
             FileAccessError, MalformedError, TrustError and its kind: a file is missing, damaged, or another's.
         """
         first = self._first if self._first.exists() else self._newest
-        return follow_chain(TrustState.shipped(read_bounded(first, _JWKS_BYTES_MAX)), self.chain())
+        return follow_chain(TrustState.shipped(as_utf8(read_bounded(first, _JWKS_BYTES_MAX))), self.chain())
 
     def append(self, token: str) -> None:
         """Add the next trust document. From this moment on the new set counts."""
@@ -91,7 +92,7 @@ class KeySets:
             MalformedError: it is of another publisher, or damaged.
         """
         if self._newest.exists():
-            found = TrustState.shipped(read_bounded(self._newest, _JWKS_BYTES_MAX))
+            found = TrustState.shipped(as_utf8(read_bounded(self._newest, _JWKS_BYTES_MAX)))
             if found.jwks() == state.jwks():
                 return
             if found.version >= state.version:

@@ -16,8 +16,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from quorate.core.documents import Edition, ProductFile
+from quorate.core.filekinds import FileKind, given_as
 from quorate.core.policy import DAY_S, PROFILES, MachineClass, Policy, SoftThreshold, Threshold, Thresholds
-from quorate.files import read_bounded
+from quorate.files import read_given
 from quorate.publisher.source import Source, Table
 
 __all__ = ["parse_source"]
@@ -65,9 +66,9 @@ def parse_source(path: Path, publisher: str, issued_s: int) -> ProductFile:
 
 
 def _load(source: Source) -> dict[str, Any]:
-    data = read_bounded(source.path, SOURCE_BYTES_MAX)
+    data = given_as(read_given(source.path, SOURCE_BYTES_MAX), FileKind.PRODUCT_SOURCE, source.path)
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))  # editors on Windows begin a file with a byte order mark
+        return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as fault:
         line = data[: fault.start].count(b"\n") + 1
         raise source.error(f"line {line} is not UTF-8 text", "Save the file as UTF-8.") from None

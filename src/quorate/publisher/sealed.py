@@ -7,41 +7,25 @@ SHA-256 of the first, so that a damaged file is told from a wrong passphrase.
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
-from msgspec import Meta
 
 from quorate.clock import Entropy
 from quorate.core.ids import b64url, unb64url
 from quorate.core.keys import SigningKey
 from quorate.core.messages import decode_strict, encode
+from quorate.core.passphrase import SALT_BYTES, checked_seal, opened, seal, seal_checksum
 from quorate.errors import MalformedError, PassphraseError
 from quorate.files import read_bounded
 from quorate.publisher.keysets import Role
 
 __all__ = ["Sealed", "sealed", "unsealed"]
 
-ITERATIONS: Final = 300_000  # p2c: the most that joserfc opens; 0.08 s a guess on the machine this was written on
-_ALGORITHMS: Final = ["PBES2-HS512+A256KW", "A256GCM"]
+_CONTENT: Final = "jwk+json"
 _BYTES_MAX: Final = 16 * 1024
-
-
-class _KeyHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The protected header, looked at before any work is done for it."""
-
-    alg: Literal["PBES2-HS512+A256KW"]
-    enc: Literal["A256GCM"]
-    cty: Literal["jwk+json"]
-    p2c: Annotated[int, Meta(ge=1000, le=ITERATIONS)]
-    p2s: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{11,128}\Z")]
 
 
 class _PrivateJwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -60,7 +44,6 @@ class _PrivateJwk(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         return f"_PrivateJwk({self.kid})"
 
 
-_header_decoder = msgspec.json.Decoder(_KeyHeader)
 _jwk_decoder = msgspec.json.Decoder(_PrivateJwk)
 
 
@@ -76,7 +59,7 @@ class Sealed:
 def sealed(content: Sealed, passphrase: str, entropy: Entropy) -> bytes:
     """The file's content."""
     line = _encrypt(content, passphrase, entropy)
-    return f"{line}\n{_checksum(line)}\n".encode("ascii")
+    return f"{line}\n{seal_checksum(line)}\n".encode("ascii")
 
 
 def unsealed(path: Path, passphrase: str) -> Sealed:
@@ -88,11 +71,10 @@ def unsealed(path: Path, passphrase: str) -> Sealed:
         PassphraseError: the passphrase is wrong.
     """
     line = _undamaged(path)
-    try:
-        opened = jwe.decrypt_compact(line, _passphrase_key(passphrase), algorithms=_ALGORITHMS)
-    except (JoseError, ValueError):
-        raise PassphraseError(path=path, reason="the passphrase is wrong") from None
-    jwk = decode_strict(_jwk_decoder, opened.plaintext or b"", str(path))
+    content = opened(line, passphrase)
+    if content is None:
+        raise PassphraseError(path=path, reason="the passphrase is wrong")
+    jwk = decode_strict(_jwk_decoder, content, str(path))
     try:
         signing_key = SigningKey.from_seed(unb64url(jwk.d))
     except ValueError:
@@ -102,28 +84,10 @@ def unsealed(path: Path, passphrase: str) -> Sealed:
     return Sealed(jwk.publisher, signing_key, jwk.role)
 
 
-def _checksum(line: str) -> str:
-    return "sha256:" + hashlib.sha256(line.encode("ascii")).hexdigest()
-
-
-def _passphrase_key(passphrase: str) -> OctKey:
-    # The same passphrase typed on another keyboard may come composed differently: NFC, as RFC 8265 section 4.2 has it.
-    # Made without `import_key`, which takes a passphrase for a file format to be guessed and warns of short ones.
-    raw = unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogateescape")
-    return OctKey(raw, raw)
-
-
 def _encrypt(content: Sealed, passphrase: str, entropy: Entropy) -> str:
     key = content.key
     jwk = _PrivateJwk("OKP", "Ed25519", key.kid, key.public().x, b64url(key.seed), content.publisher, content.role)
-    header = {
-        "alg": "PBES2-HS512+A256KW",
-        "enc": "A256GCM",
-        "cty": "jwk+json",
-        "p2c": ITERATIONS,
-        "p2s": b64url(entropy.token(16)),
-    }
-    return jwe.encrypt_compact(header, encode(jwk), _passphrase_key(passphrase), algorithms=_ALGORITHMS)
+    return seal(encode(jwk), _CONTENT, passphrase, entropy.token(SALT_BYTES))
 
 
 def _undamaged(path: Path) -> str:
@@ -133,12 +97,4 @@ def _undamaged(path: Path) -> str:
         raise MalformedError(what=str(path), reason="it is not text") from None
     if len(lines) != 2:
         raise MalformedError(what=str(path), reason="it is not a key line and a checksum line")
-    line, checksum = lines
-    if checksum != _checksum(line):
-        raise MalformedError(what=str(path), reason="its content does not fit its checksum")
-    try:
-        head = unb64url(line.split(".", 1)[0])
-    except ValueError:
-        raise MalformedError(what=str(path), reason="its first part is not base64url") from None
-    decode_strict(_header_decoder, head, str(path))
-    return line
+    return checked_seal(lines[0], lines[1], _CONTENT, str(path))

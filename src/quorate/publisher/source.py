@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from quorate.core.ids import text_flaw
 from quorate.errors import InvalidSourceError
 
 __all__ = ["Source", "Table"]
@@ -54,7 +55,7 @@ class Table:
                 raise self._unknown_key(key, known)
 
     def text(self, key: str, example: str, default: str | None = None) -> str:
-        """A text of 1 to 200 characters, none of them a control character."""
+        """A text of 1 to 200 characters, fit to be shown and signed."""
         value = self._value(key, f'"{example}"', default)
         if not isinstance(value, str):
             raise self.error(key, f"must be a text, not {_kind(value)}", f'Write {key} = "{example}".')
@@ -62,8 +63,9 @@ class Table:
             raise self.error(key, "is empty", f'Write {key} = "{example}".')
         if len(value) > TEXT_MAX:
             raise self.error(key, f"has {len(value)} characters", f"At most {TEXT_MAX} are allowed.")
-        if re.search(r"[\x00-\x1f\x7f-\x9f]", value):
-            raise self.error(key, "has a line break or another control character in it", "Write it in one line.")
+        flaw = text_flaw(value)
+        if flaw is not None:
+            raise self.error(key, f"cannot stand there: {flaw}", "Write it in one line.")
         return value
 
     def has(self, key: str) -> bool:

@@ -14,6 +14,7 @@ import jinja2
 
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.errors import InvalidSettingError
+from quorate.errors.installing import pip_install
 from quorate.sim.recording import STATUSES
 from quorate.sim.report import day_text, hours, moment_text, replay_command
 from quorate.sim.words import plain
@@ -115,9 +116,7 @@ def _plotly_script() -> str:
     try:
         text = (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
     except ModuleNotFoundError:
-        raise InvalidSettingError(
-            name="--report", reason="the page needs plotly", allowed="pip install 'quorate[sim]'"
-        ) from None
+        raise InvalidSettingError(name="--report", reason="the page needs plotly", allowed=pip_install("sim")) from None
     return text.replace("</script", "<\\/script")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
+from quorate.core.filekinds import FileKind, given_as
 from quorate.core.policy import (
     DAY_S,
     HOUR_S,
@@ -23,7 +24,8 @@ from quorate.core.policy import (
     Threshold,
     Thresholds,
 )
-from quorate.errors import FileAccessError
+from quorate.errors import MalformedError
+from quorate.files import read_given
 from quorate.publisher.source import Source, Table
 from quorate.sim.scenario import (
     MACHINES_MAX,
@@ -117,14 +119,12 @@ _INTERVALS = ("activation_interval", "renewal_interval")
 
 def _load(source: Source) -> dict[str, Any]:
     try:
-        with source.path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except OSError as fault:
-        raise FileAccessError(path=source.path, reason=fault.strerror or str(fault)) from None
-    if len(data) > FILE_BYTES_MAX:
-        raise source.error(f"it has more than {FILE_BYTES_MAX} bytes", "A scenario is a few hundred lines.")
+        data = read_given(source.path, FILE_BYTES_MAX)
+    except MalformedError:
+        raise source.error(f"it has more than {FILE_BYTES_MAX} bytes", "A scenario is a few hundred lines.") from None
+    data = given_as(data, FileKind.SCENARIO, source.path)
     try:
-        return tomllib.loads(data.decode("utf-8-sig"))
+        return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as fault:
         raise source.error(f"it is not TOML: {fault}", "Texts stand in quotes. See https://toml.io.") from None
 

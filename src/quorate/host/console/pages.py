@@ -1,8 +1,9 @@
 """The console's pages: overview, machines, events. They only show; what changes something is a command.
 
-Whoever has a token of administration may look: it is typed once, and a cookie that is made from it stands for it until
-the browser closes, for twelve hours at most. On the machine itself `/?token=` does as well. The cookie is good for
-pages only, and pages change nothing. They carry no script and load nothing but their own style sheet.
+Whoever has a token of administration may look: it is typed once, and a cookie stands for it until it is signed out, the
+browser closes or the host ends, for twelve hours at most. On the machine itself `/?token=` does as well, but not from
+another site's page. The cookie is good for pages only, and pages change nothing. They carry no script and load nothing
+but their own style sheet.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ __all__ = ["console_routes"]
 COOKIE = "quorate_console"
 FORM_BYTES_MAX = 4096
 ROWS_MAX = 200
+_OPEN_IT = "Open this page itself, and sign in there."
 _HERE = Path(__file__).parent
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
@@ -86,6 +88,8 @@ class _Console:
             source = source_of_request(request)
             given = request.query_params.get("token")
             if given is not None and is_loopback(source):  # elsewhere it would stand in logs on its way
+                if _is_cross_site(request):
+                    return self._sign_in_page(request, _OPEN_IT, 403)
                 return self._enter(request, given, request.url.path)
             if self._gate.admit_cookie(request.cookies.get(COOKIE, ""), source) is None:
                 return self._sign_in_page(request)
@@ -95,7 +99,7 @@ class _Console:
 
     async def sign_in(self, request: Request) -> Response:
         if _is_cross_site(request):
-            return self._sign_in_page(request, "Open this page itself, and sign in there.", 403)
+            return self._sign_in_page(request, _OPEN_IT, 403)
         try:
             body = await body_of(request, FORM_BYTES_MAX)
         except (RequestTooLargeError, RequestTimeoutError):
@@ -106,6 +110,7 @@ class _Console:
     async def sign_out(self, request: Request) -> Response:
         response = RedirectResponse("/", status_code=303, headers=_HEADERS)
         if not _is_cross_site(request):
+            self._gate.sign_out(request.cookies.get(COOKIE, ""))
             response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=_is_encrypted(request))
         return response
 
@@ -173,8 +178,17 @@ class _Console:
 
 
 def _is_cross_site(request: Request) -> bool:
-    """A form of another site's page, as today's browsers say; the cookie stays away from those by itself."""
-    return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    """Whether another site's page has made the browser ask: as it says itself, or else by where that page is from."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    page = request.headers.get("origin") or request.headers.get("referer")
+    return page is not None and _authority(page) != request.headers.get("host", "").lower()
+
+
+def _authority(url: str) -> str:
+    """`localhost:1689` of `http://localhost:1689/events`; nothing of what is no such address."""
+    return url.partition("://")[2].partition("/")[0].lower()
 
 
 def _is_encrypted(request: Request) -> bool:

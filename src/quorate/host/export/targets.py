@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from quorate.host.export.forms import Exported, journal_datagram, json_line, syslog_message
+from quorate.host.nearby import check_led_away
 
 __all__ = ["DEV_LOG", "JOURNAL", "Datagrams", "FileTarget", "Target", "TcpSyslog"]
 
@@ -116,7 +117,7 @@ class Datagrams:
         if isinstance(self._where, Path):
             return _connected(socket.AF_UNIX, socket.SOCK_DGRAM, str(self._where))
         family, kind, _, _, address = socket.getaddrinfo(*self._where, type=socket.SOCK_DGRAM)[0]
-        return _connected(family, kind, address)
+        return _led_away(_connected(family, kind, address), self._where[0])
 
 
 class TcpSyslog:
@@ -131,7 +132,7 @@ class TcpSyslog:
         if self._socket is not None and _is_ended(self._socket):
             self.close()
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=TIMEOUT_S)
+            self._socket = _led_away(socket.create_connection(self._address, timeout=TIMEOUT_S), self._address[0])
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         messages = [syslog_message(each, self._hostname) for each in given]
         self._socket.sendall(b"".join(b"%d %s" % (len(message), message) for message in messages))
@@ -172,6 +173,15 @@ def _connected(family: int, kind: int, address: str | tuple[object, ...]) -> soc
         made.close()
         raise
     return made
+
+
+def _led_away(connected: socket.socket, host: str) -> socket.socket:
+    try:
+        check_led_away(connected, host)
+    except OSError:
+        connected.close()
+        raise
+    return connected
 
 
 def _unsent(opened: socket.socket) -> int:

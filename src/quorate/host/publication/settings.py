@@ -18,6 +18,7 @@ import dns.inet
 import dns.name
 import dns.tsig
 
+from quorate.core.filekinds import FileKind, given_as
 from quorate.errors import DnsHostNameNotQualifiedError, InvalidSettingError, QuorateError
 from quorate.files import read_secret
 from quorate.host.publication.record import SrvRecord, full_name
@@ -128,7 +129,7 @@ class TsigKey:
             FilePermissionsError, FileAccessError, MalformedError: as `quorate.files.read_secret`.
             InvalidSettingError: it holds no key.
         """
-        return cls.parse(read_secret(path).decode("utf-8", "replace"))
+        return cls.parse(given_as(read_secret(path), FileKind.TSIG_KEY, path).decode("utf-8", "replace"))
 
     def __repr__(self) -> str:
         return f"TsigKey({self.name})"

@@ -25,8 +25,9 @@ from quorate.errors import (
     StateExistsError,
     StoreUnavailableError,
 )
-from quorate.files import give_to_folder_owner, sync_folder
+from quorate.files import access_fault, give_to_folder_owner, sync_folder
 from quorate.host.store.driver import rows_of
+from quorate.opening import open_plain
 
 __all__ = ["REVISIONS", "Database", "revision_of"]
 
@@ -264,10 +265,10 @@ def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int, bu
 
 def _beginning_of(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_plain(path), "rb") as file:
             return file.read(len(_MAGIC))
     except OSError as fault:
-        raise FileAccessError(path=path, reason=fault.strerror) from None
+        raise access_fault(path, fault) from None
 
 
 def revision_of(connection: Connection) -> str | None:

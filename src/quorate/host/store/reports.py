@@ -6,7 +6,7 @@ Every call is one short read on a connection of its own; it never makes the writ
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from quorate.host.store.schema import cmid_records, events, request_counters
 __all__ = ["PAGE_MAX", "ClientRow", "LapseDay", "Reports", "StoredEvent", "decoded"]
 
 PAGE_MAX = 10_000  # a page of the inventory is a few MB at most
+_ROWS_AT_ONCE = 500  # of what is read through from end to end: a megabyte at most, and short reads
 
 _event_decoder: msgspec.json.Decoder[HostEvent] = msgspec.json.Decoder(HostEvent)
 
@@ -106,6 +107,17 @@ class Reports:
             rows = connection.execute(statement.limit(_page(limit))).all()
         return [_client(row) for row in rows]
 
+    def iter_clients(self, search: str | None = None) -> Iterator[ClientRow]:
+        """The whole inventory, by group and CMID, with a few hundred rows in memory however long it is.
+
+        Each page is a read of its own that goes on behind the last key, so nothing is held open while the caller works:
+        a machine that is heard for the first time meanwhile may be in it or not, every other is in it once.
+        """
+        after: tuple[str, str] | None = None
+        while page := self.clients(search, _ROWS_AT_ONCE, after):
+            yield from page
+            after = page[-1].key
+
     def heard(self, limit: int, after: Key | None = None) -> list[tuple[str, bytes, int]]:
         """A page of what was heard when: group, CMID and time of every record, by group and CMID; an empty one is the
         end. What `clients` says at a fifth of its cost, for whoever compares all of it.
@@ -139,6 +151,32 @@ class Reports:
             rows = connection.execute(statement).all()
         found = [StoredEvent(number, decoded(number, data)) for number, data in rows]
         return found[::-1] if after_id is None else found
+
+    def iter_events(
+        self, event_id: int | None = None, after_id: int | None = None, newest: int | None = None
+    ) -> Iterator[StoredEvent]:
+        """Events, oldest first, with a few hundred of them in memory however many they are; read as `iter_clients`.
+
+        Args:
+            event_id: only events of this id, such as 12290.
+            after_id: only those that follow this number.
+            newest: only the newest so many, counted at the first read; what is written meanwhile follows them.
+        """
+        last = after_id if newest is None else max(self._before_newest(event_id, newest), after_id or 0)
+        while page := self.events(event_id, last or 0, _ROWS_AT_ONCE):
+            yield from page
+            last = page[-1].id
+
+    def _before_newest(self, event_id: int | None, number: int) -> int:
+        """The event after which `number` more follow; 0 where there are no more."""
+        if number < 1:
+            raise ValueError("at least the newest one")
+        statement = select(events.c.id).order_by(events.c.id.desc()).offset(number - 1).limit(1)
+        if event_id is not None:
+            statement = statement.where(events.c.event_id == event_id)
+        with self._database.reading() as connection:
+            first = connection.execute(statement).scalar()
+        return 0 if first is None else first - 1
 
     def requests(self) -> dict[str, int]:
         """Requests handled since the store was made: `total`, `failed`, and one for each license status."""

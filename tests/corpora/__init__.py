@@ -1,0 +1,1 @@
+"""Collections of other projects' hard inputs, and what this one makes of them. Sources and licences: README.md."""
