@@ -242,7 +242,9 @@ def test_misuse_is_exit_2(quorate: Quorate, words: list[str]) -> None:
 def agent_of(installed: Installation, *words: str) -> Child:
     """`quorate client run` in a process of its own."""
     command = [sys.executable, "-c", "from quorate.cli.main import run; run()", "client", "run", *words]
-    return Child(command, cwd=ROOT, environ=os.environ | {"QUORATE_STATE_DIR": str(installed.state_dir)})
+    environ = os.environ | {"QUORATE_STATE_DIR": str(installed.state_dir)}
+    environ.pop("PYTHONUNBUFFERED", None)  # most people's Python keeps back what it writes into a pipe
+    return Child(command, cwd=ROOT, environ=environ)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

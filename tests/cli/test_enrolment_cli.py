@@ -128,8 +128,8 @@ def test_the_file_may_stay_where_the_administrator_put_it(
     [
         ("QE234-56789-ABCDE-FGHJK-MNPQR-STUVW", "check digit"),
         ("QE234", "5 symbols instead of 30"),
-        ("nowhere.enrolment", "No such file"),
-        ("", "Is a directory"),
+        ("nowhere.enrolment", "no such file"),
+        ("", "is a directory"),
         ("/proc/self/mem", "error"),
     ],
 )

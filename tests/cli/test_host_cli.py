@@ -164,7 +164,7 @@ def test_mistakes_are_told_with_the_next_step(files: Path) -> None:
     assert "hint: Make one: `quorate host init" in nothing.stderr
     make_host(state, WORLD, SystemClock(), activated=False)
     wrong = quorate("host", "activate", "--confirmation", str(files / "acme-cad.product"), state_dir=state)
-    assert (wrong.returncode, "product+jwt" in wrong.stderr) == (1, True)
+    assert (wrong.returncode, "is a product file" in wrong.stderr) == (1, True)
     missing = quorate("host", "activate", "--confirmation", str(files / "no.cert"), state_dir=state)
     assert (missing.returncode, "no.cert" in missing.stderr) == (1, True)
     assert quorate("host", "install-key", state_dir=state).returncode == 2

@@ -78,7 +78,7 @@ def test_bytes_that_are_no_http_end_with_400_and_a_closed_connection(host: Hoste
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        (b"host: kms\r\ncontent-type: text/plain\r\norigin: https://evil.example\r\n", b"400"),
+        (b"host: kms\r\ncontent-type: text/plain\r\norigin: https://evil.example\r\n", b"403"),
         (b"host: kms\r\norigin: https://evil.example\r\ncontent-type: text/plain\r\n", b"403"),
         (b"host: kms\r\norigin: null\r\n", b"403"),
         (b"host: evil.example:1688\r\norigin: http://evil.example:1688\r\ncontent-type: application/json\r\n", b"403"),

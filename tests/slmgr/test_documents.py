@@ -13,7 +13,7 @@ from quorate.errors import MisusedError
 from tests.support.source import ROOT
 from tests.test_docs import pages
 
-TYPED = re.compile(r"quorate-slmgr[ ][^`\n]+")
+TYPED = re.compile(r"(?<!/bin/)quorate-slmgr[ ][^`\n]+")  # not a file's path among others
 PATTERNS = ("ComputerName", "switch", "/?", "{", "_", '"', ":")  # grammar, not a call; or Python
 
 
