@@ -158,4 +158,4 @@ def asking(
         return resolver
 
     make: Callable[..., Network] = Network
-    return make(open_resolver, own_name=lambda: name, **more)
+    return make(open_resolver, own_name=lambda: name, **{"system_addresses": lambda _: (), **more})

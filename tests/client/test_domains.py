@@ -58,6 +58,14 @@ def test_the_full_name_is_had_from_the_hosts_file_without_asking_anybody() -> No
     assert own_name()
 
 
+@pytest.mark.parametrize("name", ["WS01", "ws01", "Ws01"])
+def test_a_name_in_the_hosts_file_has_no_case(name: str) -> None:
+    """RFC 4343. Windows' habit is WS01; whoever writes the hosts file writes ws01, or the other way round."""
+    for hosts in ("127.0.1.1 ws01.corp.test ws01", "127.0.1.1 WS01.Corp.Test WS01"):
+        (domain,) = machine_domains(full_name_in(hosts, name), "", ())
+        assert domain.name == "corp.test"
+
+
 @pytest.mark.parametrize(
     ("typed", "domain"), [("corp.example", "corp.example"), (" Corp.Example. ", "corp.example"), ("lan", "lan")]
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dns.message
@@ -15,8 +17,10 @@ import msgspec
 import pytest
 
 from quorate.client.discovery.network import Network
+from quorate.client.watch import network_picture
 from quorate.core.documents import PRODUCT, sign
 from quorate.core.policy import DAY_S
+from quorate.resolver import machine_resolver
 from tests.client.nameserver import asking, nameserver, reply
 from tests.client.parties import Installation, closed_port, fails, scripted
 from tests.client.sites import SRV, Site
@@ -125,6 +129,88 @@ def test_a_truncated_answer_is_fetched_by_tcp(site: Site) -> None:
     site.names.script = script  # type: ignore[assignment]  # `object`: what `known` gives, passed on
     site.client().activate()
     assert (ways, len(host.requests)) == ([False, True], 1)
+
+
+def test_a_truncated_answer_whose_tcp_port_is_closed_names_that_port(site: Site) -> None:
+    site.names.script = lambda question, _: reply(question, TC=True)
+    site.names.tcp.close()
+    error = fails(site.client())
+    assert error.code == "DNS_SERVER_FAILURE"
+    port = site.names.port
+    assert f"its whole answer needs TCP port {port}, which refused" in error.message
+
+
+def test_a_truncated_answer_whose_tcp_port_is_silent_names_that_port(site: Site) -> None:
+    site.names.script = lambda question, is_tcp: None if is_tcp else reply(question, TC=True)
+    assert f"TCP port {site.names.port}" in fails(site.client()).message
+
+
+@pytest.mark.parametrize("missing", ["NXDOMAIN", "NOERROR", "SERVFAIL"])
+@pytest.mark.parametrize("family", ["A", "AAAA"])
+def test_a_target_with_an_address_of_one_family_is_reached_whatever_is_said_of_the_other(
+    site: Site, family: str, missing: str
+) -> None:
+    address = {"A": "127.0.0.1", "AAAA": "::1"}[family]
+    host = site.stack.enter_context(scripted(World(), site.here.clock, address))
+    site.publish("kms01", host.port)
+    known = site.names.script
+
+    def script(question: dns.message.QueryMessage, is_tcp: bool) -> object:
+        asked = dns.rdatatype.to_text(question.question[0].rdtype)
+        if asked == "SRV":
+            return known(question, is_tcp)
+        return reply(question, f"{family} {address}") if asked == family else reply(question, rcode=missing)
+
+    site.names.script = script  # type: ignore[assignment]  # `object`: what `known` gives, passed on
+    assert site.client().activate().host == f"kms01.corp.test:{host.port}"
+
+
+def test_a_target_that_stands_in_the_hosts_file_alone_is_reached(site: Site) -> None:
+    host = site.host("kms01")
+    del site.records["kms01.corp.test", "A"]
+    asked: list[str] = []
+
+    def hosts_file(name: str) -> tuple[str, ...]:
+        asked.append(name)
+        return ("127.0.0.1",)
+
+    site.client(system_addresses=hosts_file).activate()
+    assert (asked, len(host.requests)) == (["kms01.corp.test"], 1)
+
+
+def test_the_operating_system_knows_what_stands_in_its_hosts_file() -> None:
+    assert "127.0.0.1" in Network().system_addresses("localhost")
+    assert Network().system_addresses("kms.invalid") == (), "RFC 6761: never"
+
+
+@pytest.mark.parametrize("is_set_by_hand", [False, True])
+def test_a_slip_in_resolv_conf_costs_nobody_the_server_beside_it(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_set_by_hand: bool
+) -> None:
+    """With and without `QUORATE_DNS_SERVER`; in the SDK, in `discover`, and in what an agent looks at."""
+    host = site.host("kms01")
+    conf = tmp_path / "resolv.conf"
+    conf.write_bytes(b"# Stra\xdfe\nnameserver 10.0.0.53,\nsearch corp..example\nnameserver 127.0.0.1\n")
+    port = site.names.port
+    by_hand = partial(machine_resolver, conf, servers=("127.0.0.1",), port=port)
+
+    def by_itself() -> dns.resolver.Resolver:
+        found = machine_resolver(conf)
+        found.port = port
+        return found
+
+    network = Network(by_hand if is_set_by_hand else by_itself, own_name=lambda: "pc.corp.test")
+    client = site.here.client(network=network)
+    assert client.renew_if_due().status.value == "licensed"
+    assert len(host.requests) == 1
+    client.clear_host()
+    client.set_caching(False)
+    told = [step.text for step in client.discover().steps if step.step == "settings"]
+    assert [each.split(" is passed over")[0] for each in told] == [f"{conf} line 2", f"{conf} line 3"]
+    monkeypatch.setattr("quorate.client.watch.machine_resolver", partial(machine_resolver, conf))
+    names, addresses = network_picture()
+    assert names == ("127.0.0.1",)
+    assert isinstance(addresses, tuple)
 
 
 def test_without_any_name_server_that_is_what_is_said(here: Installation) -> None:

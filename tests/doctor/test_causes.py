@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from quorate.core.checkup import Level, cause_of
 from quorate.core.documents import Edition, ProductFile
 from quorate.core.messages import ProbeResult, encode
 from quorate.core.policy import DAY_S, HOUR_S, MachineClass
 from quorate.errors import HostRevokedError, RateLimitedError
+from quorate.resolver import machine_resolver
 from tests.client.nameserver import asking, nameserver, reply, zone
 from tests.client.parties import RawReply, closed_port
 from tests.client.sites import SRV
@@ -36,6 +40,22 @@ def test_a_name_server_that_fails_is_not_a_missing_record(patient: Patient) -> N
     with nameserver(lambda question, _: reply(question, rcode="SERVFAIL")) as names:
         patient.network = asking(names)
         same_cause(patient, "DNS_SERVER_FAILURE", "dns")
+
+
+def test_a_line_of_resolv_conf_that_is_of_no_use_is_a_warning_with_its_number(tmp_path: Path, lone: Patient) -> None:
+    conf = tmp_path / "resolv.conf"
+    conf.write_bytes(b"nameserver 10.0.0.53,\nnameserver 127.0.0.1\n")
+    with kms(tmp_path, lone) as host, nameserver(zone({})) as names:
+        names.script = zone(
+            {(SRV, "SRV"): [f"0 0 {host.port} kms01.corp.test."], ("kms01.corp.test", "A"): ["127.0.0.1"]}
+        )
+        lone.client().clear_host()
+        asked = partial(machine_resolver, conf, servers=("127.0.0.1",), port=names.port)
+        lone.network = msgspec.structs.replace(asking(names), open_resolver=asked)
+        good, bad = (each for each in lone.checks() if each.step == "dns")
+    assert good.level is Level.OK
+    assert (bad.level, bad.seen.split(" is passed over")[0]) == (Level.WARN, f"{conf} line 1")
+    assert "resolv.conf" in bad.fix
 
 
 def test_s31_a_record_whose_targets_are_unreachable_each_with_its_reason(patient: Patient) -> None:

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from quorate.client.asking import request_of, with_proof
+from quorate.client.checkup_dns import check_dns
 from quorate.client.checkup_fixes import CLOCK_PROVEN, SET_CLOCK, found_failed
 from quorate.client.checkup_lease import check_attempt, check_lease
 from quorate.client.config import Settings
 from quorate.client.discovery.network import Network
-from quorate.client.discovery.search import Directions, Finder, Search
+from quorate.client.discovery.search import Finder, Search
 from quorate.client.discovery.target import Found, Source
 from quorate.client.enrolment import ClientEnrolment
 from quorate.client.identity import Machine
@@ -42,7 +43,6 @@ from quorate.errors import (
     ClockTurnedBackError,
     CountBelowThresholdError,
     CountInsufficientError,
-    DnsServerFailureError,
     EnrolmentRequiredError,
     EnrolmentSecretInvalidError,
     EnrolmentWrongError,
@@ -122,14 +122,14 @@ class ClientCheckup:
         by_dns = msgspec.structs.replace(directions, cached=None)  # so that DNS is asked in any case
         search = self._finder.search(by_dns)
         visits = [self._visit(search, found, standing, now_s) for found in search.hosts()]
-        dns = _dns(search, visits, directions)
+        dns = list(check_dns(search, directions, is_anybody=bool(visits)))
         cached = directions.cached if directions.is_caching and directions.host is None else None
         if cached is not None and all(visit.found.target != cached.target for visit in visits):
             visits.insert(0, self._visit(search, cached, standing, now_s))
         best = _best(visits, search)
         fault = _fault_of(best, search)
         return [
-            dns,
+            *dns,
             *_on_hosts(visits, best, fault, self._local_clock(standing, now_s)),
             self._disk(),
             self._certificate_life(best, now_s),
@@ -287,24 +287,6 @@ class ClientCheckup:
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------------
-
-
-def _dns(search: Search, visits: list[_Visit], directions: Directions) -> Check:
-    """What DNS said, before the host that worked last is asked."""
-    if directions.host is not None:
-        return Check("dns", Level.OK, f"not asked: {directions.host} was set by hand")
-    queries = [step for step in search.trail.steps if step.step == "query"]
-    told = [step.text for step in queries if step.facts.get("records")]
-    told += [step.text for step in search.trail.steps if step.step == "mdns" and step.facts.get("hosts")]
-    if not visits:
-        # A host that is remembered is asked all the same; what becomes of that is said below.
-        is_remembered = directions.cached is not None and directions.is_caching
-        return failed("dns", search.failure(), Level.WARN if is_remembered else Level.FAIL)
-    broken = [step.text for step in queries if step.facts.get("result") == "failed"]
-    if broken:
-        fix = "Mend that name server, or name the domain: `quorate client set-domain DOMAIN`."
-        return Check("dns", Level.WARN, "; ".join([*told, *broken]), DnsServerFailureError.code, fix)
-    return Check("dns", Level.OK, "; ".join(told))
 
 
 def _best(visits: list[_Visit], search: Search) -> _Visit | None:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Final
 
 import dns.exception
-import dns.resolver
 
 from quorate.clock import Clock, Entropy
 from quorate.errors import DnsNameDoesNotExistError, DnsServerFailureError, HostUnreachableError
+from quorate.resolver import machine_resolver
 
 __all__ = ["ON_THE_WAY", "WATCH_S", "NetworkWatch", "network_picture"]
 
@@ -81,7 +81,7 @@ class NetworkWatch:
 def network_picture() -> Picture:
     """This machine's name servers, and its own addresses toward them and toward everybody. Nothing is sent."""
     try:
-        resolver = dns.resolver.Resolver()
+        resolver = machine_resolver()
         names = tuple(str(each) for each in (*resolver.nameservers, *resolver.search))
         servers = [str(each) for each in resolver.nameservers[:SERVERS_MAX]]
     except dns.exception.DNSException:  # no DNS settings yet

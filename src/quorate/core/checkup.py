@@ -11,7 +11,13 @@ from enum import StrEnum
 
 from quorate.errors import QuorateError
 
-__all__ = ["Check", "Level", "cause_of", "failed", "judged", "skipped"]
+__all__ = ["RESOLV_CONF_FIX", "Check", "Level", "cause_of", "failed", "judged", "skipped"]
+
+
+RESOLV_CONF_FIX = (
+    "Correct that line where it is made: /etc/resolv.conf itself, NetworkManager, netplan, or the DHCP server."
+)
+"""What mends a line of this machine's DNS settings, whichever side has seen it."""
 
 
 class Level(StrEnum):

@@ -12,13 +12,14 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 
 from quorate.clock import Clock, Entropy
-from quorate.core.checkup import Check, Level, failed, judged, skipped
+from quorate.core.checkup import RESOLV_CONF_FIX, Check, Level, failed, judged, skipped
 from quorate.core.policy import DAY_S, HOUR_S
 from quorate.core.trust import utc_text
 from quorate.errors import (
     ClockTurnedBackError,
     CountInsufficientError,
     DnsHostNameNotQualifiedError,
+    DnsServerFailureError,
     FileOwnerError,
     FirewallClosedError,
     HostKeyMissingError,
@@ -230,6 +231,9 @@ class HostCheckup:
         return failed("firewall", FirewallClosedError(firewall=name, port=port), Level.WARN)
 
     def _dns(self, host: Administration, keyring: HostKeyring) -> Iterator[Check]:
+        passed_over = self._around.names.passed_over() if host.settings().dns_publishing else ()
+        if passed_over:
+            yield Check("dns", Level.WARN, "; ".join(passed_over), DnsServerFailureError.code, RESOLV_CONF_FIX)
         if not host.settings().dns_publishing:
             yield Check(
                 "dns", Level.OK, "publishing is off: clients are told their host, or the record is made by hand"

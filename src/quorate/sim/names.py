@@ -50,7 +50,7 @@ class SimNames:
         def open_resolver() -> Any:
             return resolver
 
-        return Resolving(open_resolver, open_upstream=open_resolver, own_name=_own_name)
+        return Resolving(open_resolver, open_upstream=open_resolver, own_name=_own_name, system_addresses=_nowhere)
 
     def told(self, name: dns.name.Name, kind: str) -> _Told:
         """The records of that name and kind, as dnspython has them; none for a name that is not there."""
@@ -72,6 +72,11 @@ class SimNames:
 
 def _own_name() -> str:
     return f"pc.{DOMAIN}"
+
+
+def _nowhere(_: str) -> tuple[str, ...]:
+    """No machine of a simulation has a hosts file."""
+    return ()
 
 
 class _Told(list[Any]):

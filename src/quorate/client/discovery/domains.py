@@ -82,10 +82,11 @@ def own_name() -> str:
 
 def full_name_in(hosts: str, name: str) -> str:
     """The full name that `/etc/hosts` gives a machine called `name`, or `name` again."""
+    bare = name.lower()  # names have no case (RFC 4343): `WS01` stands there as `ws01`
     for line in hosts.splitlines():
-        names = line.partition("#")[0].split()[1:]
-        if name in names:
-            return next((each for each in names if each.startswith(f"{name}.")), name)
+        names = line.partition("#")[0].lower().split()[1:]
+        if bare in names:
+            return next((each for each in names if each.startswith(f"{bare}.")), name)
     return name
 
 

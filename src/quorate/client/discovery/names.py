@@ -5,7 +5,6 @@ The machine's resolver is opened anew for each attempt: an agent lives for month
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from functools import lru_cache
 
@@ -14,7 +13,6 @@ import dns.flags
 import dns.inet
 import dns.message
 import dns.name
-import dns.rcode
 import dns.rdtypes.IN.SRV
 import dns.resolver
 import msgspec
@@ -23,6 +21,7 @@ from quorate.client.discovery.domains import Domain, machine_domains
 from quorate.client.discovery.network import Network
 from quorate.client.discovery.target import Target
 from quorate.errors import HostUnreachableError, InvalidSettingError
+from quorate.resolver import MachineResolver, NoNameServerError, why_failed
 
 __all__ = ["DOMAIN_S", "Names", "Result", "SrvAnswer", "SrvRecord"]
 
@@ -30,7 +29,6 @@ DOMAIN_S = 3.0  # for one domain, with all its name servers
 ADDRESSES_MAX = 4  # of one target, tried one after the other
 RECORDS_MAX = 256  # of one domain; what is beyond was not meant for us
 _TRY_S = 1.0  # for one name server, so that three get their turn within DOMAIN_S
-_DNSPYTHONS_NAME = re.compile(r"^Do53:(.*)@\d+$")  # of a plain name server: protocol, address, port
 _STUB = "127.0.0.53"  # systemd-resolved, which answers for nothing below .local unless it is told to
 
 
@@ -75,10 +73,19 @@ class Names:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._resolver: dns.resolver.Resolver | None = None
+        self._no_resolver = "this machine has no name server set"
         try:
-            self._resolver: dns.resolver.Resolver | None = _bounded(network.open_resolver())
-        except (dns.exception.DNSException, OSError):
-            self._resolver = None
+            self._resolver = _bounded(network.open_resolver())
+        except NoNameServerError as fault:
+            self._no_resolver = str(fault)
+        except (dns.exception.DNSException, OSError, ValueError):
+            pass
+
+    @property
+    def passed_over(self) -> tuple[str, ...]:
+        """The lines of this machine's DNS settings that are of no use, each with its reason."""
+        return self._resolver.passed_over if isinstance(self._resolver, MachineResolver) else ()
 
     def domains(self) -> tuple[Domain, ...]:
         """Where to look when no domain was set by hand."""
@@ -108,6 +115,8 @@ class Names:
     def addresses(self, target: Target) -> tuple[str, ...]:
         """The IP addresses of a target that DNS named, IPv4 first, at most `ADDRESSES_MAX`.
 
+        Where DNS has none, the operating system is asked: the name may stand in the hosts file.
+
         Raises:
             HostUnreachableError: it has none, or it could not be found out.
         """
@@ -115,21 +124,23 @@ class Names:
         if name is None:
             return (target.host,)
         found: list[str] = []
-        reason = "its name has no address in DNS"
+        reasons: list[str] = []
         for kind in ("A", "AAAA"):
             try:
                 answer, _ = self._ask(name, kind)
             except dns.resolver.NXDOMAIN:
-                reason = "its name does not exist in DNS"
-                break
+                # Some servers say so of a name that has an address of the other family only.
+                reasons.append("its name does not exist in DNS")
             except dns.resolver.NoAnswer:
-                continue
+                reasons.append("its name has no address in DNS")
             except _FailedError as fault:
-                reason = f"its address could not be looked up: {fault}"
+                reasons.append(f"its address could not be looked up: {fault}")
             else:
                 found += [str(each.address) for each in answer][: ADDRESSES_MAX // 2]
         if not found:
-            raise HostUnreachableError(tried=f"{target}: {reason}", port=target.port)
+            found += self._network.system_addresses(target.host.rstrip("."))[:ADDRESSES_MAX]
+        if not found:
+            raise HostUnreachableError(tried=f"{target}: {max(reasons, key=_telling)}", port=target.port)
         return tuple(found)
 
     def _ask(self, name: dns.name.Name, kind: str) -> tuple[dns.resolver.Answer, str]:
@@ -140,7 +151,7 @@ class Names:
             _FailedError: no name server said anything of use.
         """
         if self._resolver is None:
-            raise _FailedError("this machine has no name server set")
+            raise _FailedError(self._no_resolver)
         try:
             return _resolve(self._resolver, name, kind), ""
         except _FailedError as fault:
@@ -148,7 +159,7 @@ class Names:
                 raise
             try:
                 upstream = _bounded(self._network.open_upstream())
-            except (dns.exception.DNSException, OSError):
+            except (dns.exception.DNSException, OSError, ValueError):
                 raise fault from None
             upstream.port = self._resolver.port
             detour = f"{fault} (systemd-resolved does not pass on names below .local; asked the servers behind it)"
@@ -177,6 +188,11 @@ def _host_name(host: str) -> dns.name.Name | None:
     return None if dns.inet.is_address(host) else _named(host.rstrip(".") + ".")
 
 
+def _telling(reason: str) -> int:
+    """A server that failed says more than one that knows no address, and that more than a name that is not there."""
+    return ("does not exist" not in reason) + 2 * ("could not be looked up" in reason)
+
+
 class _FailedError(Exception):
     """DNS failed, in one sentence: who did not answer, or with what."""
 
@@ -191,35 +207,8 @@ def _resolve(resolver: dns.resolver.Resolver, name: dns.name.Name, kind: str) ->
         return resolver.resolve(name, kind, search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         raise
-    except dns.resolver.LifetimeTimeout as late:
-        raise _FailedError(_who(late.kwargs.get("errors", ()), f"no answer within {DOMAIN_S:.0f} s")) from None
-    except dns.resolver.NoNameservers as none:
-        raise _FailedError(_who(none.kwargs.get("errors", ()), "no name server is of use")) from None
-    except (dns.exception.DNSException, OSError) as fault:  # a name too long with the label, a reply that is none
-        raise _FailedError(str(fault) or type(fault).__name__) from None
-
-
-def _who(errors: object, otherwise: str) -> str:
-    """Each name server once, with what it last did: `127.0.0.1 answered SERVFAIL`."""
-    said: dict[str, str] = {}
-    for error in errors if isinstance(errors, list) else ():
-        server, _, port, fault, response = error
-        address = _DNSPYTHONS_NAME.sub(r"\1", str(getattr(server, "address", server)))
-        if response is not None and response.rcode() != dns.rcode.NOERROR:
-            words = f"answered {dns.rcode.to_text(response.rcode())}"
-        elif isinstance(fault, dns.exception.Timeout):
-            words = f"did not answer within {DOMAIN_S:.0f} s"
-        else:
-            words = _plain(fault)
-        said[address if port == 53 else f"{address}:{port}"] = words
-    return ", ".join(f"{server} {words}" for server, words in said.items()) or otherwise
-
-
-def _plain(fault: object) -> str:
-    """`cannot be reached (network is unreachable)`, without the operating system's number."""
-    if isinstance(fault, OSError) and fault.strerror:
-        return f"cannot be reached ({fault.strerror.lower()})"
-    return str(fault) or type(fault).__name__
+    except (dns.exception.DNSException, OSError, ValueError) as fault:  # silence, a name too long with the label, ...
+        raise _FailedError(why_failed(fault, DOMAIN_S)) from None
 
 
 def _read(name: str, answer: dns.resolver.Answer, detour: str) -> SrvAnswer:

@@ -187,6 +187,7 @@ class Search:
     def _names(self) -> Names:
         if self._names_opened is None:
             self._names_opened = Names(self._network)
+            self.trail.passed_over(self._names_opened.passed_over)
         return self._names_opened
 
     def _is_late(self) -> bool:

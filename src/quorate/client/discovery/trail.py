@@ -19,7 +19,10 @@ STEPS_MAX = 200
 
 @dataclass(frozen=True)
 class Step:
-    """One step. `step` names its kind: `set`, `cached`, `domains`, `query`, `choice`, `target`, `mdns` or `end`."""
+    """One step.
+
+    `step` names its kind: `set`, `cached`, `settings`, `domains`, `query`, `choice`, `target`, `mdns` or `end`.
+    """
 
     step: str
     text: str
@@ -61,6 +64,10 @@ class Trail:
         if answer.detour:
             self._add(partial(_detour, answer))
         self._add(partial(_query, answer))
+
+    def passed_over(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._add(partial(Step, "settings", line))
 
     def order(self, records: Sequence[SrvRecord]) -> None:
         self._add(partial(_order, tuple(records)))

@@ -32,6 +32,7 @@ from quorate.errors import (
 from quorate.host.publication.exchange import Reply, Wire, exchange, read_reply
 from quorate.host.publication.record import SrvRecord
 from quorate.host.publication.settings import ServerAddress
+from quorate.resolver import MachineResolver, why_failed
 
 __all__ = ["Names", "Primary"]
 
@@ -156,7 +157,7 @@ class Names:
                 self._check_no_alias(target, nothing.kwargs["response"])
                 continue
             except dns.exception.DNSException as fault:
-                raise DnsServerFailureError(reason=str(fault).rstrip(": ")) from None
+                raise DnsServerFailureError(reason=why_failed(fault, 2 * self._timeout_s)) from None
             if answer.canonical_name != answer.qname:
                 raise DnsTargetIsAliasError(target=shown, canonical=answer.canonical_name.to_text(True))
             found += [str(each.address) for each in answer]
@@ -175,8 +176,16 @@ class Names:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return ()
         except dns.exception.DNSException as fault:
-            raise DnsServerFailureError(reason=str(fault).rstrip(": ")) from None
+            raise DnsServerFailureError(reason=why_failed(fault, 2 * self._timeout_s)) from None
         return _records(answer.response, name)
+
+    def passed_over(self) -> tuple[str, ...]:
+        """The lines of this machine's DNS settings that are of no use, each with its reason."""
+        try:
+            resolver = self._resolver()
+        except dns.exception.DNSException:  # told by every question
+            return ()
+        return resolver.passed_over if isinstance(resolver, MachineResolver) else ()
 
     def _resolver(self) -> dns.resolver.Resolver:
         return self._source if isinstance(self._source, dns.resolver.Resolver) else self._source()
@@ -195,7 +204,7 @@ class Names:
             reason = "the name servers of this machine know no zone above it, not even the root"
             raise DnsZoneNotFoundError(name=name.rstrip("."), reason=reason) from None
         except dns.exception.DNSException as fault:
-            raise DnsZoneNotFoundError(name=name.rstrip("."), reason=str(fault)) from None
+            raise DnsZoneNotFoundError(name=name.rstrip("."), reason=why_failed(fault, lifetime)) from None
         return str(soa[0].mname.to_text(True)).lower()
 
     def _server_addresses(self, server: str) -> list[str]:
@@ -204,7 +213,8 @@ class Names:
         try:
             found = self._resolver().resolve_name(server, lifetime=2 * self._timeout_s)
         except dns.exception.DNSException as fault:
-            raise DnsServerUnreachableError(server=server, tried=f"it has no address ({fault})") from None
+            why = why_failed(fault, 2 * self._timeout_s)
+            raise DnsServerUnreachableError(server=server, tried=f"it has no address ({why})") from None
         return list(found.addresses())[:ADDRESSES_MAX]
 
     def _zone_at(self, address: tuple[str, int], name: str, server: str) -> tuple[str, str]:

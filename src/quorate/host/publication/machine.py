@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dns.exception
-import dns.resolver
 
 from quorate.clock import Clock
 from quorate.host.publication.locate import Names
+from quorate.resolver import machine_resolver
 
 __all__ = ["MACHINE_KEYTAB", "Surroundings", "full_machine_name", "qualified"]
 
@@ -36,7 +36,7 @@ class Surroundings:
     @classmethod
     def of_this_machine(cls, clock: Clock) -> Surroundings:
         """As the operating system has them."""
-        return cls(Names(dns.resolver.Resolver, clock), full_machine_name)
+        return cls(Names(machine_resolver, clock), full_machine_name)
 
     @property
     def machine_keytab(self) -> Path | None:
@@ -74,7 +74,7 @@ def _canonical(name: str) -> str:
 
 def _suffixes() -> list[str]:
     try:
-        resolver = dns.resolver.Resolver()
+        resolver = machine_resolver()
     except dns.exception.DNSException:  # this machine has no DNS settings
         return []
     found = [*resolver.search, resolver.domain]
