@@ -56,6 +56,7 @@ SPECIAL: dict[str, dict[str, object]] = {
         "short": 2,
     },
     "COUNT_BELOW_THRESHOLD": {"count": 23, "threshold": 25, "until": "2027-01-04"},
+    "STORE_UNAVAILABLE": {"reason": "the disk is full", "path": "host.db", "retry_after_s": 30},
 }
 
 

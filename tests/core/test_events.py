@@ -13,6 +13,7 @@ from quorate.core.events import (
     AdministrationLocked,
     AnswerReceived,
     ClientEvent,
+    ClockUnconfirmed,
     CmidForked,
     CountFalling,
     EventDamaged,
@@ -221,6 +222,7 @@ def test_an_event_survives_being_written_down_with_its_id() -> None:
         AdministrationLocked(time_s=1, code="LOCKED_OUT", source="192.0.2.7", failures=10, locked_s=900),
         ExportChanged(time_s=1, code="EVENT_EXPORT_FAILED", target="journald", message="m"),
         EventDamaged(time_s=0, code="EVENT_DAMAGED", message="m"),
+        ClockUnconfirmed(time_s=1, code="CLOCK_UNCONFIRMED", certain_s=0, message="m"),
     ]
     for event in events:
         written = msgspec.json.encode(event)

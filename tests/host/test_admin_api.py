@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import socket
 import stat
@@ -10,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import StreamingResponse
 
 from quorate.core.policy import DAY_S
+from quorate.host.admin_http import ROWS_AT_ONCE, streamed_answer
 from tests.support.documents import CLIENT_EDITION, SERVER_EDITION, cmid_of
 from tests.support.hosting import BOUND_S, Hosted, hosting
 
@@ -32,7 +36,7 @@ def test_health_is_open_and_says_how_it_is(host: Hosted) -> None:
     assert (ready.status, ready.json["ready"]) == (200, True)
     assert {check["name"] for check in ready.json["checks"]} == {
         "activated", "certificate", "listening", "writer", "store", "queue", "disk", "dns", "forecast",
-        "configuration", "admin-tls", "export", "events",
+        "configuration", "admin-tls", "export", "events", "clock", "inventory",
     }  # fmt: skip
 
 
@@ -237,3 +241,38 @@ def test_what_is_not_there_is_a_problem_too(host: Hosted) -> None:
     assert "GET" in wrong.headers["allow"]
     large = host.admin("/api/v1/settings", "PATCH", {"port": "1" * 70_000})
     assert (large.status, large.problem.code) == (413, "REQUEST_TOO_LARGE")
+
+
+@pytest.mark.parametrize("number", [0, 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1, 3 * ROWS_AT_ONCE, 1001])
+def test_a_list_is_sent_while_it_is_read(number: int) -> None:
+    """Whatever its length, a hundred rows are in memory; ten thousand events took 649 MB."""
+    taken: list[int] = []
+
+    def rows() -> Iterator[int]:
+        for each in range(number):
+            taken.append(each)
+            yield each
+
+    async def sent() -> bytes:
+        response = await streamed_answer(b'{"rows":[', rows(), lambda: b'],"read":%d}' % len(taken))
+        assert len(taken) <= ROWS_AT_ONCE
+        assert isinstance(response, StreamingResponse)
+        body = b""
+        async for part in response.body_iterator:
+            body += bytes(part) if not isinstance(part, str) else part.encode()
+            assert len(taken) <= body.count(b",") + ROWS_AT_ONCE + 1
+        return body
+
+    assert json.loads(asyncio.run(sent())) == {"rows": list(range(number)), "read": number}
+
+
+def test_a_page_of_thousands_is_whole(host: Hosted) -> None:
+    for number in range(1, 251):
+        host.activate(number)
+    events = host.admin("/api/v1/events?limit=10000&id=12290").json["events"]
+    assert len(events) == 250
+    assert host.admin("/api/v1/events?limit=120&id=12290").json["events"] == events[-120:]
+    assert host.admin(f"/api/v1/events?limit=120&id=12290&after={events[9]['id']}").json["events"] == events[10:130]
+    page = host.admin("/api/v1/clients?limit=250").json
+    assert (len(page["clients"]), page["next"] is None) == (250, False)
+    assert host.admin(f"/api/v1/clients?limit=250&after={page['next']}").json == {"clients": [], "next": None}

@@ -164,3 +164,33 @@ def test_known_machines_of_a_crowded_source_are_answered_and_new_ones_wait(
         assert host.post(rearmed).status == 200
         host.clock.advance(3600)
         assert host.post(host.request(4)).status == 200
+
+
+def test_who_is_refused_without_a_record_is_a_newcomer_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each such request leaves an event: an edition that is not covered, or a wrong clock, is no way around."""
+    monkeypatch.setattr("quorate.host.admission.source_of", lambda address: address)  # loopback is never limited
+    with hosting(tmp_path, settings={"new-cmids-per-hour": "5"}) as host:
+        assert host.post(host.request(1)).status == 200
+        now_s = host.clock.now_s()
+        asked = [host.request(100 + number, edition="unknown-edition") for number in range(2)]
+        asked += [host.request(200 + number, time_s=now_s - 10**6) for number in range(2)]
+        assert [host.post(each).status for each in asked] == [200, 200, 200, 200]
+        assert host.post(host.request(300, edition="unknown-edition")).status == 429
+        assert host.post(host.request(301, time_s=now_s - 10**6)).status == 429
+        assert host.post(host.request(302)).status == 429
+        known = host.request(1, nonce="A" * 22, time_s=now_s - 10**6)
+        assert host.post(known).status == 200, "it is told of its clock"
+        assert host.post(host.request(1, nonce="B" * 21 + "A")).status == 200
+        assert len(host.administration.clients()) == 1
+
+
+def test_the_inventory_has_a_bound_and_known_machines_are_answered_beyond_it(tmp_path: Path) -> None:
+    with hosting(tmp_path, settings={"clients-max": "100"}) as host:
+        for number in range(100):
+            assert host.post(host.request(number)).status == 200
+        assert host.post(host.request(100)).status == 429
+        assert host.post(host.request(7, nonce="A" * 22)).status == 200
+        assert host.post(host.request(101, previous_cmid=cmid_of(8))).status == 200, "a rearm takes no more room"
+        [check] = [each for each in host.server.health.checks() if each.name == "inventory"]
+        assert (check.ok, check.required) == (False, False)
+        assert "no more than 100" in check.reason

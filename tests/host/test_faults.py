@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -204,3 +206,47 @@ def test_a_host_that_is_not_activated_logs_who_asked_once_a_minute(tmp_path: Pat
         "pc-0009.contoso.example",
     ]
     assert {event.code for event in events} == {"HOST_NOT_ACTIVATED"}
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_database_that_is_moved_away_is_told_at_once_and_by_an_idle_host_too(
+    tmp_path: Path, is_replaced: bool
+) -> None:
+    """It answered 200 for 25 seconds out of a file that nobody would find again."""
+    with hosting(tmp_path) as host:
+        host.activate(1)
+        aside = tmp_path / "aside"
+        aside.mkdir()
+        names = ["host.db", "host.db-wal"]
+        for name in names:
+            (host.state_dir / name).rename(aside / name)
+        if is_replaced:
+            for name in names:
+                shutil.copy(aside / name, host.state_dir / name)
+        reply = host.post(host.request(2))
+        assert (reply.status, reply.problem.code) == (503, "STORE_UNAVAILABLE")
+        assert "moved away or replaced" in reply.problem.detail
+        assert _store_check(host)["ok"] is False
+        for name in names:
+            (aside / name).replace(host.state_dir / name)
+        _until(lambda: bool(_store_check(host)["ok"]), "an idle host finds its database again")
+        assert host.activate(3).count == 2
+        for name in names:
+            (host.state_dir / name).rename(aside / name)
+        _until(lambda: not _store_check(host)["ok"], "an idle host misses its database")
+        for name in names:
+            (aside / name).rename(host.state_dir / name)
+        _until(lambda: bool(_store_check(host)["ok"]), "and finds it")
+
+
+def _store_check(host: Hosted) -> dict[str, Any]:
+    [check] = [each for each in host.admin("/readyz").json["checks"] if each["name"] == "store"]
+    assert isinstance(check, dict)
+    return check
+
+
+def _until(is_so: Callable[[], bool], what: str) -> None:
+    until_s = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < until_s, f"waited for a minute: {what}"
+        time.sleep(0.05)

@@ -22,7 +22,7 @@ from quorate.errors import (
     UnauthorizedError,
 )
 from quorate.host.config import StatePaths
-from quorate.host.gate import REFUSALS_MAX, Gate
+from quorate.host.gate import REFUSALS_DAY_MAX, REFUSALS_MAX, Gate
 from quorate.host.lockout import FAILURES_MAX, LOCKED_S, SOURCES_MAX, WINDOW_S, Lockout, source_of
 from quorate.host.sessions import SESSION_S, SESSIONS_MAX
 from quorate.host.tokens import TOKENS_MAX, AdminTokens
@@ -211,6 +211,18 @@ def test_a_storm_of_refusals_writes_bounded_events(house: House) -> None:
     house.clock.advance(60)
     house.refused("wrong", ELSEWHERE)
     assert len(house.events) == REFUSALS_MAX + 1
+
+
+def test_days_of_refusals_write_bounded_events_too(house: House) -> None:
+    """They are administrative events, which are kept for 400 days: who knocks must not fill that room."""
+    for number in range(3 * REFUSALS_DAY_MAX):
+        house.clock.advance(1)
+        with pytest.raises(QuorateError):
+            house.gate.admit("wrong", f"10.1.{number >> 8}.{number & 255}")
+    assert len(house.events) == REFUSALS_DAY_MAX
+    house.clock.advance(DAY_S)
+    house.refused("wrong", ELSEWHERE)
+    assert len(house.events) == REFUSALS_DAY_MAX + 1
 
 
 # --- the console's sessions ------------------------------------------------------------------------------------------

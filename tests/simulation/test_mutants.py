@@ -10,6 +10,8 @@
 | a soft renewal begins its time anew | host/store | no-lease-below-threshold |
 | a newcomer profits from the soft threshold | host/store | no-lease-below-threshold |
 | renewals are answered, not written | host/store | answered-is-on-disk |
+| what is old is judged by the host's clock | host/store | wrong-clock-destroys-nothing |
+| what was heard in the future is set to a clock that is behind | host/store | counted-once |
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, PROFILES, MachineClass, Policy, SoftThreshold, Threshold, Thresholds
 from quorate.host import service
 from quorate.host.store import batch
+from quorate.host.store.certaintime import ClockWatch
 from quorate.sim.play import play
 from quorate.sim.scenario import Happening, HostPlan, Kind, Population, Scenario, What
 
@@ -47,8 +50,8 @@ def policy() -> Policy:
 
 
 def trouble() -> Scenario:
-    """A small office in which everything goes wrong once: two rearms, a wrong clock, people who leave, a crash, an
-    outage longer than a lease; then peace."""
+    """A small office in which everything goes wrong once: two rearms, a wrong clock, people who leave, a host's clock
+    that is wrong for an hour, a crash, an outage longer than a lease; then peace."""
     return Scenario(
         name="trouble",
         title="Trouble",
@@ -63,6 +66,8 @@ def trouble() -> Scenario:
             Happening(1 * DAY_S, What.REARM, "office", 2),
             Happening(2 * DAY_S, What.CLOCK_STEP, "office", 1, by_s=5 * HOUR_S, for_s=10 * DAY_S),
             Happening(4 * DAY_S, What.RETIRE, "office", 3),
+            Happening(12 * DAY_S, What.HOST_CLOCK_STEP, host="kms1", by_s=40 * DAY_S, for_s=HOUR_S),
+            Happening(13 * DAY_S, What.HOST_CLOCK_STEP, host="kms1", by_s=-100 * DAY_S, for_s=HOUR_S),
             Happening(15 * DAY_S, What.HOST_CRASH, host="kms1", for_s=HOUR_S),
             Happening(26 * DAY_S, What.HOST_STOP, host="kms1", for_s=15 * DAY_S),
         ),
@@ -137,6 +142,14 @@ def _generous_softness(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(batch.Batch, "_full_s", full_s)
 
 
+def _old_by_the_clock(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ClockWatch, "deletes_at_s", lambda self: self._clock.now_s())
+
+
+def _always_confirmed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ClockWatch, "is_confirmed", lambda self: True)
+
+
 MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "one too few is enough": (_one_too_few, "no-lease-below-threshold"),
     "clocks are not compared": (_any_clock, "clock-skew"),
@@ -146,6 +159,8 @@ MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "a soft renewal begins its time anew": (_endless_softness, "no-lease-below-threshold"),
     "a newcomer profits from the soft threshold": (_generous_softness, "no-lease-below-threshold"),
     "renewals are answered, not written": (_renewals_unwritten, "answered-is-on-disk"),
+    "what is old is judged by the host's clock": (_old_by_the_clock, "wrong-clock-destroys-nothing"),
+    "what was heard in the future is set to a clock that is behind": (_always_confirmed, "counted-once"),
 }
 
 

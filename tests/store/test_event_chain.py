@@ -168,7 +168,7 @@ EDITS: list[tuple[str, Break, int | None]] = [
     ("UPDATE event_checkpoints SET number = 25 WHERE number = 30", Break.CHECKPOINT, 25),
     ("UPDATE event_checkpoints SET token = 'x' WHERE number = 30", Break.CHECKPOINT, 30),
     ("UPDATE event_checkpoints SET token = CAST(x'ff00' AS TEXT) WHERE number = 30", Break.CHECKPOINT, 30),
-    ("UPDATE event_checkpoints SET token = substr(token, 1, length(token) - 2) || 'AA'", Break.CHECKPOINT, 10),
+    ("UPDATE event_checkpoints SET token = substr(token, 1, length(token) - 8) || 'AAAAAAAA'", Break.CHECKPOINT, 10),
 ]  # fmt: skip
 
 

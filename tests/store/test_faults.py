@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from quorate.errors import StoreUnavailableError
+from quorate.errors import QuorateError, StoreUnavailableError
 from quorate.host.store.database import Database
 from quorate.host.store.housekeeping import sweep_step
 from quorate.host.store.store import BATCH_MAX, Store
@@ -218,3 +218,106 @@ def test_a_fault_of_ours_is_no_fault_of_the_disk_and_leaves_nothing_behind(site:
         fail("SELECT 1")
     assert is_whole(site)
     assert site.ask(2).count == 2
+
+
+# --- the files themselves --------------------------------------------------------------------------------------------
+
+
+def all_calls(site: Site) -> list[Callable[[], object]]:
+    """One of each kind: a batch, an administrator's change, a read."""
+    store = site.store
+    return [
+        lambda: site.ask(1),
+        lambda: store.set_setting("name", 1),
+        lambda: store.reports.clients(),
+        store.database.check_in_place,
+    ]
+
+
+@pytest.mark.parametrize("names", [["host.sqlite3"], ["host.sqlite3-wal"], ["host.sqlite3", "host.sqlite3-wal"]])
+def test_files_that_were_moved_away_are_told_and_work_again_when_they_are_back(site: Site, names: list[str]) -> None:
+    site.ask(1)
+    aside = site.path.parent / "aside"
+    aside.mkdir()
+    for name in names:
+        (site.path.parent / name).rename(aside / name)
+    for call in all_calls(site):
+        fault = fault_of(call)
+        assert "moved away or replaced" in fault.message
+        assert f"put {site.path} back" in fault.hint
+    for name in names:
+        assert not (site.path.parent / name).exists(), "nothing is made in its place"
+        (aside / name).rename(site.path.parent / name)
+    site.ask(2)
+    site.reopen()
+    assert site.count() == 2
+
+
+def test_a_folder_that_was_moved_away_with_all_of_it_is_told(tmp_path: Path) -> None:
+    folder, aside = tmp_path / "state", tmp_path / "aside"
+    folder.mkdir()
+    site = Site(folder / "host.sqlite3")
+    site.ask(1)
+    folder.rename(aside)
+    for call in all_calls(site) * 2:
+        assert "moved away or replaced" in fault_of(call).message
+    aside.rename(folder)
+    site.ask(2)
+    assert site.count() == 2
+    site.store.close()
+
+
+def test_another_database_in_its_place_is_not_written_into(site: Site, tmp_path: Path) -> None:
+    site.ask(1)
+    other = Site(tmp_path / "other.sqlite3")
+    other.ask(7)
+    other.store.close()
+    site.path.rename(tmp_path / "mine.sqlite3")
+    other.path.rename(site.path)
+    before = site.path.read_bytes()
+    for call in all_calls(site):
+        assert "moved away or replaced" in fault_of(call).message
+    assert site.path.read_bytes() == before
+
+
+def test_a_copy_in_its_place_is_another_file(site: Site, tmp_path: Path) -> None:
+    """What a restore by hand does: `cp` over a name that was removed."""
+    site.ask(1)
+    content = site.path.read_bytes()
+    site.path.unlink()
+    site.path.write_bytes(content)
+    assert "moved away or replaced" in fault_of(lambda: site.ask(2)).message
+
+
+def test_a_lost_connection_is_no_lost_file(site: Site) -> None:
+    """After a fault the writer opens anew; SQLite's own log file is not made anew for that."""
+    site.ask(1)
+    site.store.database._writer.dispose()
+    site.store.database._reader.dispose()
+    site.ask(2)
+    assert site.count() == 2
+
+
+def test_a_damaged_database_is_told_with_the_step_that_helps(site: Site) -> None:
+    """It was called one that recovers by itself."""
+    site.ask_all(range(200))
+    site.store.close()
+    with site.path.open("r+b") as file:
+        file.seek(8192)
+        file.write(os.urandom(40_000))
+    site.store = Store.open(site.path)
+    fault = fault_of(lambda: [site.ask(number) for number in range(200)])
+    assert "damaged" in fault.message
+    assert "does not recover by itself" in fault.hint
+    assert "quorate host restore" in fault.hint
+    assert "new-database" in fault.hint
+    assert "The host recovers" not in fault.hint
+
+
+@pytest.mark.parametrize("content", [b"not a database at all", b"SQLite format 3\0" + bytes(5000)])
+def test_what_is_no_database_is_told_with_the_step_that_helps(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "host.sqlite3"
+    path.write_bytes(content)
+    with pytest.raises(QuorateError) as caught:
+        Store.open(path)
+    assert "new-database" in caught.value.hint

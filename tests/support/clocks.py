@@ -15,10 +15,11 @@ class ManualClock:
 
     def __init__(self, start_s: int = START_S) -> None:
         self._now = float(start_s)
+        self._set_by_s = 0
         self._lock = threading.Lock()
 
     def now_s(self) -> int:
-        return int(self._now)
+        return int(self._now) + self._set_by_s
 
     def monotonic_s(self) -> float:
         return self._now
@@ -27,6 +28,10 @@ class ManualClock:
         """Move; negative seconds turn the clock back."""
         with self._lock:
             self._now += seconds
+
+    def set_by(self, seconds: int) -> None:
+        """Somebody sets the clock: what it shows jumps by so much, and no time passes."""
+        self._set_by_s += seconds
 
     def wait(self, wake: threading.Event, timeout_s: float) -> bool:
         if wake.is_set():

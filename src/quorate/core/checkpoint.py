@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from quorate.core.documents import DocumentKind, TokenSigner, read
 from quorate.core.eventchain import Link
@@ -21,6 +21,19 @@ from quorate.core.messages import TimeS
 __all__ = ["EVENT_CHECKPOINT", "CheckpointSigner", "EventCheckpoint", "read_checkpoint"]
 
 _Number = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+_Digest = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z")]
+
+
+class _Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    number: _Number
+    digest: _Digest
+    upto_bytes: _Number
+
+    @property
+    def link(self) -> Link:
+        return Link(self.number, unb64url(self.digest), self.upto_bytes)
 
 
 class EventCheckpoint(
@@ -36,6 +49,8 @@ class EventCheckpoint(
         log: the name of the log; another database of the same host has another.
         number, digest, upto_bytes: of the last event it vouches for (`core.eventchain`); number 0: an empty log.
         kept_from: the first event that was kept then; those before it have been removed for age, number or size.
+        administrative: of the last administrative event, in the chain of these alone; they are kept longer. Left out
+            by the host of before, and by the marks of that chain itself.
     """
 
     v: Literal[1] = 1
@@ -43,9 +58,10 @@ class EventCheckpoint(
     host_id: HostId
     log: Nonce  # as long as one, and as much of chance
     number: _Number
-    digest: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]\Z")]
+    digest: _Digest
     upto_bytes: _Number
     kept_from: Annotated[int, Meta(ge=1, le=2**53)]
+    administrative: _Place | UnsetType = UNSET
 
     @property
     def link(self) -> Link:
@@ -63,8 +79,10 @@ class CheckpointSigner:
     host_id: str
     key: SigningKey
 
-    def sign(self, log: bytes, link: Link, kept_from: int, now_s: int) -> str:
-        """A checkpoint of the log of this name, 16 bytes, as it stands at `link`."""
+    def sign(self, log: bytes, link: Link, kept_from: int, now_s: int, administrative: Link | None = None) -> str:
+        """A checkpoint of the log of this name, 16 bytes, as it stands at `link`, and its administrative events at
+        theirs."""
+        number, digest, upto_bytes = administrative or link
         claims = EventCheckpoint(
             issued_s=now_s,
             host_id=self.host_id,
@@ -73,6 +91,7 @@ class CheckpointSigner:
             digest=b64url(link.digest),
             upto_bytes=link.upto_bytes,
             kept_from=kept_from,
+            administrative=UNSET if administrative is None else _Place(number, b64url(digest), upto_bytes),
         )
         return TokenSigner(EVENT_CHECKPOINT, self.key).sign(claims)
 

@@ -12,13 +12,14 @@ import struct
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-__all__ = ["DIGEST_BYTES", "EVENT_OVERHEAD", "LOG_BYTES", "Link", "begin", "follow"]
+__all__ = ["DIGEST_BYTES", "EVENT_OVERHEAD", "LOG_BYTES", "Link", "administrative_log", "begin", "follow"]
 
 DIGEST_BYTES: Final = 32
 LOG_BYTES: Final = 16  # the name of a log: chance, so that the events of one database fit into no other
 EVENT_OVERHEAD: Final = 96  # bytes a row takes beside its JSON: the other columns, SQLite's own (measured: 90 to 98)
 
 _TAG = b"quorate event log 1\0"
+_ADMINISTRATIVE_TAG = b"quorate administrative events 1\0"
 _PLACE = struct.Struct(">QQ")
 
 
@@ -37,13 +38,22 @@ class Link(NamedTuple):
 
     def then(self, data: bytes) -> Link:
         """The place of the next event, whose stored JSON is `data`."""
-        number, upto_bytes = self.number + 1, self.upto_bytes + len(data) + EVENT_OVERHEAD
+        return self.on_to(self.number + 1, data)
+
+    def on_to(self, number: int, data: bytes) -> Link:
+        """The same of a chain that holds some events of a log only: the next one has this number."""
+        upto_bytes = self.upto_bytes + len(data) + EVENT_OVERHEAD
         return Link(number, digest_of(self.digest, number, upto_bytes, data), upto_bytes)
 
 
 def begin(log: bytes) -> Link:
     """What the first event of the log of this name follows."""
     return Link(0, hashlib.sha256(_TAG + log).digest(), 0)
+
+
+def administrative_log(log: bytes) -> bytes:
+    """The name of the chain of a log's administrative events, which are kept longer (ADR 0022)."""
+    return hashlib.sha256(_ADMINISTRATIVE_TAG + log).digest()[:LOG_BYTES]
 
 
 def digest_of(before: bytes, number: int, upto_bytes: int, data: bytes) -> bytes:

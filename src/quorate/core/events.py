@@ -6,19 +6,21 @@ named fields add the count returned, the peer's address and the cause.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from quorate.core.messages import LicenseStatus
+from quorate.core.trust import utc_text
 
 __all__ = [
     "EVENT_TITLES",
+    "REQUEST_EVENTS",
     "AdministrationChanged",
     "AdministrationLocked",
     "AnswerReceived",
+    "ClockUnconfirmed",
     "CmidForked",
     "CountFalling",
     "EventDamaged",
@@ -54,6 +56,7 @@ EVENT_TITLES = {
     12316: "administration locked for a source",
     12317: "handing on the event log",
     12318: "an event that is not what was written",
+    12319: "the clock of the host",
 }
 
 _STATUS_NUMBER = {  # Microsoft's; 4 and 6 (non-genuine, extended grace) do not exist here
@@ -236,6 +239,15 @@ class EventDamaged(_Base, frozen=True, kw_only=True, tag=12318):
     message: str
 
 
+class ClockUnconfirmed(_Base, frozen=True, kw_only=True, tag=12319):
+    """On the host: its clock shows what neither its running time nor an ordinary time off explains, and nothing is
+    deleted for its age until machines confirm it (`code` CLOCK_UNCONFIRMED); or it is confirmed, or back: then `code`
+    is null. `certain_s`: at least so late it is."""
+
+    certain_s: int
+    message: str
+
+
 HostEvent = (
     RequestHandled
     | ServiceFailed
@@ -248,9 +260,13 @@ HostEvent = (
     | CountFalling
     | ExportChanged
     | EventDamaged
+    | ClockUnconfirmed
     | AdministrationChanged
     | AdministrationLocked
 )
+REQUEST_EVENTS = (RequestHandled, CmidForked, SourceLimited)
+"""What clients cause, in any number. All others are administrative: they are kept longer, whatever clients do."""
+
 ClientEvent = RequestSent | AnswerReceived
 
 
@@ -308,6 +324,8 @@ def info_text(event: HostEvent | ClientEvent) -> str:
             fields = (event.domain,)
         case ServiceFailed() | PapersChanged() | PapersNeedAttention() | EventDamaged() | ExportChanged():
             fields = (result,)
+        case ClockUnconfirmed():
+            fields = (result, _utc(event.certain_s))
         case CmidForked():
             fields = (result, event.cmid, event.machine, event.address, event.known_machine, event.known_address)
         case CountFalling():
@@ -324,4 +342,4 @@ def info_text(event: HostEvent | ClientEvent) -> str:
 
 
 def _utc(time_s: int) -> str:
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y/%m/%d %H:%M")
+    return utc_text(time_s)[:16].replace("-", "/")

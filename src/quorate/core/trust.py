@@ -73,6 +73,8 @@ __all__ = [
     "utc_text",
 ]
 
+_YEAR_9999_S = 253_402_300_799  # its last second: no date is written beyond it
+
 
 _Said = TypeVar("_Said", Lease, Refusal)
 
@@ -250,8 +252,8 @@ def clock_skew(*, host_s: int, client_s: int, tolerance_s: int) -> ClockSkewErro
 
 
 def utc_text(time_s: int) -> str:
-    """`2026-11-24 09:30:00 UTC`."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    """`2026-11-24 09:30:00 UTC`; a clock beyond what can be written is shown at the end of the year 9999."""
+    return datetime.fromtimestamp(min(max(time_s, 0), _YEAR_9999_S), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def _certificate(token: str, anchor: Anchor, trust: TrustState | None) -> HostCertificate:

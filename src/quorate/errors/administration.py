@@ -170,6 +170,17 @@ class FileAccessError(QuorateError):
     hint_template = "Check that it exists, who owns it, and that the disk is not full or read-only."
 
 
+class DatabaseDamagedError(FileAccessError):
+    """What stands in the database's place is none, or not a whole one."""
+
+    code = "DATABASE_DAMAGED"
+    hint_template = (
+        "It does not recover by itself. Keep a copy of it, then with a backup: `quorate host restore FILE` into "
+        "another folder. Without one: move it away with its `-wal` and `-shm`, and begin a new one with `quorate host "
+        "new-database`; only records and settings are lost."
+    )
+
+
 class OutputExistsError(QuorateError):
     code = "OUTPUT_EXISTS"
     template = "{path} is already there, with other content"

@@ -168,14 +168,17 @@ class HostBusyError(RefusedError):
 
 
 class StoreUnavailableError(RefusedError):
-    """The database cannot be written: disk full, locked, read-only. The host recovers by itself."""
+    """The database cannot be written or read: disk full, locked, read-only, damaged, moved away. The hint is the next
+    step for that reason."""
 
     code = "STORE_UNAVAILABLE"
     http_status = 503
     template = "this KMS host cannot write its records: {reason}; retry in {retry_after_s} s"
-    hint_template = (
-        "On the host: free disk space, make it writable, or end what locks {path}. The host recovers by itself."
-    )
+    hint_template = "On the host: {advice}"
+
+    def __init__(self, *, reason: object, path: object, retry_after_s: object, advice: object = None) -> None:
+        said = advice or (f"free disk space, make it writable, or end what locks {path}. The host recovers by itself.")
+        super().__init__(reason=reason, path=path, retry_after_s=retry_after_s, advice=said)
 
 
 class HostStoppingError(RefusedError):
@@ -321,3 +324,15 @@ class WrongFileError(MalformedError):
     code = "WRONG_FILE"
     template = "{path} is {found}; what is needed here is {wanted}"
     hint_template = "{belongs}. Nothing was changed."
+
+
+class ClockUnconfirmedError(QuorateError):
+    """A warning: this host's clock shows what nothing confirms yet. While it lasts nothing is deleted for its age."""
+
+    code = "CLOCK_UNCONFIRMED"
+    template = "the clock shows {now}, {far} {way} what is certain ({certain}): nothing is deleted for its age"
+    hint_template = (
+        "Is the clock wrong? `timedatectl set-ntp true`; nothing was lost. Is it right, because the host was off or "
+        "suspended? Then nothing needs to be done: it is confirmed once three machines that were known before have "
+        "asked, a day later at most."
+    )

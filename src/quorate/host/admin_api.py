@@ -9,8 +9,10 @@ can reach it through a name of its own (DNS rebinding). The console's pages are 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -29,6 +31,7 @@ from quorate.host.admin_http import (
     number_of,
     problem_answer,
     source_of_request,
+    streamed_answer,
     told_answer,
     wrong_method,
 )
@@ -39,6 +42,7 @@ from quorate.host.gate import Caller, Gate
 from quorate.host.health import Health
 from quorate.host.metrics import HostMetrics
 from quorate.host.openapi import openapi_document
+from quorate.host.views import ClientView
 
 __all__ = ["admin_application"]
 
@@ -193,22 +197,50 @@ class _Api:
             key = (group, cmid)
         limit = number_of(query.get("limit"), "limit", 1, PAGE_MAX) or 1000
         try:
-            rows = await run_in_threadpool(self._administration.clients, query.get("search"), limit, key)
+            rows = _Counted(self._administration.iter_clients(query.get("search"), key), limit)
+            return await streamed_answer(b'{"clients":[', rows, lambda: _end_of(rows))
         except ValueError:
             raise MalformedRequestError(reason="after is GROUP/CMID of the last row of the page before") from None
-        last = f"{rows[-1].group}/{rows[-1].cmid}" if len(rows) == limit else None
-        return json_answer({"clients": rows, "next": last})
 
     async def events(self, request: Request, caller: Caller) -> Response:
         query = request.query_params
         event_id = number_of(query.get("id"), "id", 1, 99_999)
         after_id = number_of(query.get("after"), "after", 0, 2**62)
         limit = number_of(query.get("limit"), "limit", 1, PAGE_MAX) or 100
-        rows = await run_in_threadpool(self._administration.events, event_id, after_id, limit)
-        return json_answer({"events": rows})
+        newest = limit if after_id is None else None
+        rows = self._administration.iter_events(event_id, after_id, newest)
+        return await streamed_answer(b'{"events":[', islice(rows, limit), lambda: b"]}")
 
     async def requests(self, request: Request, caller: Caller) -> Response:
         return json_answer(await run_in_threadpool(self._administration.requests))
+
+
+class _Counted:
+    """At most so many rows; which was the last, and how many there were."""
+
+    def __init__(self, rows: Iterator[ClientView], limit: int) -> None:
+        self._rows = islice(rows, limit)
+        self._limit = limit
+        self._number = 0
+        self.last: ClientView | None = None
+
+    def __iter__(self) -> Iterator[ClientView]:
+        return self
+
+    def __next__(self) -> ClientView:
+        self.last = next(self._rows)
+        self._number += 1
+        return self.last
+
+    @property
+    def is_full(self) -> bool:
+        return self._number == self._limit
+
+
+def _end_of(rows: _Counted) -> bytes:
+    """Where the next page begins, when there may be one."""
+    last = f"{rows.last.group}/{rows.last.cmid}" if rows.last is not None and rows.is_full else None
+    return b'],"next":' + msgspec.json.encode(last) + b"}"
 
 
 class _RightHost:

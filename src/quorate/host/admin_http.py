@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from quorate.core.messages import Problem, decode_strict
 from quorate.errors import (
@@ -33,11 +36,13 @@ __all__ = [
     "number_of",
     "problem_answer",
     "source_of_request",
+    "streamed_answer",
     "told_answer",
     "wrong_method",
 ]
 
 BODY_BYTES_MAX = 64 * 1024
+ROWS_AT_ONCE = 100  # of a streamed list: some 50 KB
 BODY_S = 30  # four megabytes over a slow line
 _V4_MAPPED = "::ffff:"
 _T = TypeVar("_T")
@@ -95,6 +100,31 @@ def number_of(text: str | None, name: str, low: int, high: int) -> int | None:
 def json_answer(value: Any, status: int = 200) -> Response:
     """An object as JSON."""
     return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+
+
+async def streamed_answer(before: bytes, rows: Iterator[Any], after: Callable[[], bytes]) -> Response:
+    """A list as JSON, sent while it is read: some of its rows are in memory at a time, however many it has.
+
+    Args:
+        before, after: the JSON around the rows; `after` is asked when all of them have been read.
+
+    Raises:
+        What reading the first rows raises: then nothing was sent. A fault further on breaks the connection.
+    """
+    parts = _parts(before, rows, after)
+    first = await run_in_threadpool(next, parts)
+    return StreamingResponse(chain([first], parts), media_type="application/json")
+
+
+def _parts(before: bytes, rows: Iterator[Any], after: Callable[[], bytes]) -> Iterator[bytes]:
+    encoded = map(msgspec.json.encode, rows)
+    part = b",".join(islice(encoded, ROWS_AT_ONCE))
+    yield before + part
+    while part:
+        part = b",".join(islice(encoded, ROWS_AT_ONCE))
+        if part:
+            yield b"," + part
+    yield after()
 
 
 def problem_answer(fault: QuorateError, headers: dict[str, str] | None = None) -> Response:

@@ -20,7 +20,7 @@ from quorate.core.count import is_in_window
 from quorate.core.events import HostEvent
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.core.trust import Anchor
-from quorate.errors import QuorateError, StateExistsError
+from quorate.errors import ClockUnconfirmedError, QuorateError, StateExistsError
 from quorate.files import make_private_folder
 from quorate.host.audit import Actor
 from quorate.host.config import Settings, StatePaths
@@ -38,6 +38,7 @@ from quorate.host.publication.settings import PublicationSettings
 from quorate.host.publication.state import PublicationState, StoreMemory, change_state, state_in
 from quorate.host.publication.wanted import services_of, wanted_publication
 from quorate.host.renewal import ending
+from quorate.host.store.certaintime import clock_fault
 from quorate.host.store.reports import ClientRow
 from quorate.host.store.store import Store
 from quorate.host.tokens import TokenDesk
@@ -126,7 +127,8 @@ class Administration(Configuring, Paperwork, TokenDesk):
         credentials, now_s, stored = self.keyring.credentials(), self._clock.now_s(), self._store.settings()
         settings = self.configuration.layers.settings(stored)
         certificate = credentials.certificate
-        why_not, notice, ahead = _why_not(credentials, now_s), ending(credentials, now_s), self._ahead.latest()
+        why_not, ahead = _why_not(credentials, now_s), self._ahead.latest()
+        warnings = [each for each in (ending(credentials, now_s), clock_fault(stored, now_s)) if each is not None]
         key = self.keyring.product_key()
         groups = () if certificate is None else certificate.groups
         running = running_host(self.paths)
@@ -139,8 +141,8 @@ class Administration(Configuring, Paperwork, TokenDesk):
             activated=why_not is None,
             code=None if why_not is None else why_not.code,
             message=None if why_not is None else why_not.message,
-            notice=_joined("; ", None if notice is None else notice.message, ahead.warning),
-            notice_hint=_joined(" ", None if notice is None else notice.hint, ahead.hint),
+            notice=_joined("; ", *(each.message for each in warnings), ahead.warning),
+            notice_hint=_joined(" ", *(each.hint for each in warnings), ahead.hint),
             customer=None if certificate is None else certificate.customer,
             product_groups=groups,
             certificate_serial=None if certificate is None else certificate.serial,
@@ -267,10 +269,11 @@ class Administration(Configuring, Paperwork, TokenDesk):
         windows_s, now_s = self._windows_s(), self._clock.now_s()
         return [_viewed(row, windows_s, now_s) for row in self._store.reports.clients(search, limit, after)]
 
-    def iter_clients(self, search: str | None = None) -> Iterator[ClientView]:
-        """The whole inventory as it is read: a few hundred rows in memory however many there are."""
+    def iter_clients(self, search: str | None = None, after: tuple[str, str] | None = None) -> Iterator[ClientView]:
+        """The whole inventory as it is read, or what follows this group and CMID: a few hundred rows in memory however
+        many there are."""
         windows_s, now_s = self._windows_s(), self._clock.now_s()
-        for row in self._store.reports.iter_clients(search):
+        for row in self._store.reports.iter_clients(search, after):
             yield _viewed(row, windows_s, now_s)
 
     def events(
@@ -285,6 +288,14 @@ class Administration(Configuring, Paperwork, TokenDesk):
         """The same as it is read, however many: all, those after number `after_id`, or the `newest` so many."""
         for stored in self._store.reports.iter_events(event_id, after_id, newest):
             yield event_view(stored)
+
+    def clock_fault(self) -> ClockUnconfirmedError | None:
+        """What is wrong with the host's clock, by what it has written down; None: it is confirmed.
+
+        Raises:
+            StoreUnavailableError
+        """
+        return clock_fault(self._store.settings(), self._clock.now_s())
 
     def record(self, event: HostEvent) -> None:
         """Keep an event of the host itself.

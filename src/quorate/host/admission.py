@@ -59,7 +59,7 @@ class _Buckets:
 
 
 class Admission:
-    """The door of port 1688. All but `note_newcomers` is the loop's alone.
+    """The door of port 1688. What is not said to be from another thread is the loop's alone.
 
     Args:
         record_event: takes the event about a crowded source.
@@ -74,6 +74,7 @@ class Admission:
         self._sources = _Buckets(SOURCES_MAX)
         self._cmids = _Buckets(CMIDS_MAX)
         self._lock = threading.Lock()
+        self._records = 0
         self._newcomers: OrderedDict[str, tuple[float, int]] = OrderedDict()  # source: (since, how many)
         self.adopt(settings)
 
@@ -107,7 +108,9 @@ class Admission:
             raise self._later()
 
     def is_crowded(self, address: str) -> bool:
-        """Whether this source has brought as many new CMIDs as it may within an hour."""
+        """Whether this source has brought as many new CMIDs as it may within an hour, or there is no room for any."""
+        if self.inventory_fault() is not None:
+            return True
         most = self._settings.new_cmids_per_hour
         source = source_of(address)
         if not most or source is None:
@@ -116,12 +119,36 @@ class Admission:
             since, number = self._newcomers.get(source, (0.0, 0))
         return number >= most and self._clock.monotonic_s() - since < HOUR_S
 
+    def note_inventory(self, number: int) -> None:
+        """So many records there are; from the writer's thread."""
+        with self._lock:
+            self._records = number
+
+    def inventory_fault(self) -> str | None:
+        """What is wrong with the number of records; None while there is room. From any thread."""
+        most = self._settings.clients_max
+        if self._records < most:
+            return None
+        return f"{self._records} machines are in the inventory, and no more than {most} may be: new ones are refused"
+
     def refuse_newcomer(self) -> RateLimitedError:
         """What a new CMID of a crowded source is told."""
         return RateLimitedError(retry_after_s=round(self._entropy.uniform(HOUR_S / 4, HOUR_S)))
 
     def note_newcomers(self, addresses: Iterable[str]) -> None:
-        """Count machines that were never heard before; from the writer's thread. Beyond the limit that is an event."""
+        """Count machines that were never heard before, once they have records; from the writer's thread. Beyond the
+        limit that is an event."""
+        addresses = list(addresses)
+        with self._lock:
+            self._records += len(addresses)
+        self._count_newcomers(addresses)
+
+    def refused_unheard(self, address: str) -> None:
+        """Somebody without a record was refused and gets none, as its product is not covered: a newcomer all the same,
+        as each leaves an event."""
+        self._count_newcomers([address])
+
+    def _count_newcomers(self, addresses: list[str]) -> None:
         now = self._clock.monotonic_s()
         most = self._settings.new_cmids_per_hour
         for address in addresses:

@@ -29,6 +29,7 @@ from quorate.clock import Clock, Entropy
 from quorate.core.ids import HostId
 from quorate.core.messages import encode
 from quorate.errors import (
+    DatabaseDamagedError,
     FileAccessError,
     OutputExistsError,
     StoreUnavailableError,
@@ -193,7 +194,7 @@ def _copy(connection: Connection, copy: Path, database: Path) -> None:
         made.execute("PRAGMA journal_mode=DELETE")  # one file
         found = made.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise FileAccessError(path=database, reason=f"the database is damaged: {found}")
+        raise DatabaseDamagedError(path=database, reason=f"the database is damaged: {found}")
 
 
 def _papers(paths: StatePaths) -> dict[str, bytes]:

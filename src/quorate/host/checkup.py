@@ -271,6 +271,9 @@ class HostCheckup:
             proven = utc_text(newest[-1]["time_s"])
             check = failed("clock", ClockTurnedBackError(now=utc_text(now_s), proven=proven))
             return Check("clock", Level.FAIL, check.seen, check.code, "`timedatectl set-ntp true`")
+        unconfirmed = host.clock_fault()
+        if unconfirmed is not None:
+            return failed("clock", unconfirmed, Level.WARN)
         return Check("clock", Level.OK, f"it shows {utc_text(now_s)}, and is not behind the newest event")
 
     def _counts(self, host: Administration) -> Iterator[Check]:

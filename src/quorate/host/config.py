@@ -173,6 +173,7 @@ class Settings:
     source_rate: int = 12_000  # a minute: a site of ten thousand that boots behind one address
     cmid_rate: int = 60
     new_cmids_per_hour: int = 10_000
+    clients_max: int = 2_000_000  # records; about a gigabyte
     publisher_url: str = ""  # not asked online
     publisher_ca_file: str = ""
     publisher_insecure_http: bool = False

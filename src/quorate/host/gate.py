@@ -17,6 +17,7 @@ import structlog
 from quorate.clock import Clock, Entropy
 from quorate.core.admintoken import TOKEN_CHARACTERS, Scope, check_token
 from quorate.core.events import AdministrationLocked, HostEvent
+from quorate.core.policy import DAY_S
 from quorate.core.trust import utc_text
 from quorate.errors import LockedOutError, QuorateError, ScopeMissingError, TokenDamagedError, UnauthorizedError
 from quorate.host.admin_tls import is_loopback
@@ -28,6 +29,7 @@ from quorate.host.tokens import LOCAL, AdminTokens, KeptToken, RemovedToken
 __all__ = ["Caller", "Gate"]
 
 REFUSALS_MAX: Final = 120  # events in a minute, from all sources together: locking is by source, the disk is one
+REFUSALS_DAY_MAX: Final = 1000  # and in a day: administrative events are kept for 400 days, whoever knocks (ADR 0022)
 GIVEN_MAX: Final = 4 * TOKEN_CHARACTERS  # nothing longer is a token, and is not hashed
 
 
@@ -66,7 +68,7 @@ class Gate:
         self._clock = clock
         self._record = record
         self._lockout = Lockout(clock)
-        self._refusals = (0, clock.monotonic_s())
+        self._in_minute, self._in_day = _Bound(REFUSALS_MAX, 60), _Bound(REFUSALS_DAY_MAX, DAY_S)
         self._log = structlog.get_logger("quorate.host.gate")
         self._sessions = Sessions(clock, entropy)
 
@@ -180,19 +182,36 @@ class Gate:
         if number is not None:
             locked = LockedOutError.code
             self._log.warning("administration_locked", source=address, failures=number, locked_s=LOCKED_S)
-            self._record(
-                AdministrationLocked(
-                    time_s=self._clock.now_s(), code=locked, source=address, failures=number, locked_s=LOCKED_S
-                )
+            locking = AdministrationLocked(
+                time_s=self._clock.now_s(), code=locked, source=address, failures=number, locked_s=LOCKED_S
             )
+            if self._may_record():
+                self._record(locking)
         return fault
 
     def _note(self, by: Actor, action: str, message: str, fault: QuorateError) -> None:
-        number, since_s = self._refusals
-        if self._clock.monotonic_s() - since_s >= 60:
-            number, since_s = 0, self._clock.monotonic_s()
-        self._refusals = (number + 1, since_s)
-        if number < REFUSALS_MAX:
+        if self._may_record():
             self._record(told(self._clock.now_s(), by, action, message, fault=fault))
-        elif number == REFUSALS_MAX:
-            self._log.warning("refusals_not_recorded", most_in_a_minute=REFUSALS_MAX)
+
+    def _may_record(self) -> bool:
+        at_s = self._clock.monotonic_s()
+        if not self._in_minute.take(at_s) or not self._in_day.take(at_s):
+            self._log.warning("refusal_not_recorded", most_in_a_minute=REFUSALS_MAX, most_in_a_day=REFUSALS_DAY_MAX)
+            return False
+        return True
+
+
+class _Bound:
+    """So many within a time, then none until it is over."""
+
+    def __init__(self, number_max: int, seconds: float) -> None:
+        self._number_max = number_max
+        self._seconds = seconds
+        self._number, self._since_s = 0, float("-inf")
+
+    def take(self, at_s: float) -> bool:
+        """Whether one more is within it."""
+        if at_s - self._since_s >= self._seconds:
+            self._number, self._since_s = 0, at_s
+        self._number += 1
+        return self._number <= self._number_max

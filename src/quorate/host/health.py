@@ -45,7 +45,11 @@ class Health:
         export: Callable[[], list[str]] = list,
         admin_tls: Callable[[], str | None] = lambda: None,
         log_fault: Callable[[], str | None] = lambda: None,
+        clock_fault: Callable[[], str | None] = lambda: None,
+        inventory_fault: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._inventory_fault = inventory_fault
+        self._clock_fault = clock_fault
         self._log_fault = log_fault
         self._export = export
         self._service = service
@@ -76,6 +80,8 @@ class Health:
             self._published(),
             self._exported(),
             self._log(),
+            self._time(),
+            self._inventory(),
             self._forecast(),
             self._configured(),
             self._administered(),
@@ -135,6 +141,16 @@ class Health:
         """What the host notices by itself; `quorate host events verify` looks at all of it."""
         fault = self._log_fault()
         return Check(name="events", ok=fault is None, reason=fault or "no event was cut off the end", required=False)
+
+    def _time(self) -> Check:
+        """Clients with a right clock are told of a wrong one by themselves (CLOCK_SKEW): no reason to be taken away."""
+        fault = self._clock_fault()
+        return Check(name="clock", ok=fault is None, reason=fault or "the clock is confirmed", required=False)
+
+    def _inventory(self) -> Check:
+        """Machines that are known go on being answered."""
+        fault = self._inventory_fault()
+        return Check(name="inventory", ok=fault is None, reason=fault or "there is room", required=False)
 
     def _forecast(self) -> Check:
         """Told weeks ahead: a count that will fall is no reason to take the host away, least of all before it falls."""

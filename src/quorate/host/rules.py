@@ -259,6 +259,12 @@ RULES: dict[str, SettingRule] = {
             _whole(0, 1_000_000),
         ),
         SettingRule(
+            "clients-max",
+            "clients_max",
+            "machines in the inventory at most, 100..100000000; beyond it new ones are refused; default 2000000",
+            _whole(100, 100_000_000),
+        ),
+        SettingRule(
             "publisher-url",
             "publisher_url",
             "https://NAME[:PORT] of the publisher's activation service, asked every day; default: it is not asked",

@@ -199,7 +199,7 @@ class HostServer:
         )
         self.writer = writer = AnswerWriter(store, self._clock, limits, chores, metrics)
         self._admission = admission = Admission(self._clock, self._entropy, settings, writer.record)
-        store.on_newcomers = admission.note_newcomers
+        store.on_newcomers, chores.on_inventory = admission.note_newcomers, admission.note_inventory
         self.service = service = ActivationService(store, writer, self._clock, limits, credentials, settings, admission)
         self.health = health = Health(
             service,
@@ -214,6 +214,8 @@ class HostServer:
             lambda: self._beside.export.faults(),
             self._tls.notice,
             lambda: chores.log_fault,
+            lambda: chores.time.fault,
+            admission.inventory_fault,
         )
         self._beside = Beside(store, self._clock, self._entropy, credentials.host_id, writer.record, self._around)
         self._papers = PapersWatch(administration.keyring, self._clock, self._entropy, writer.record, machine_name())

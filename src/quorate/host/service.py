@@ -209,10 +209,16 @@ class ActivationService:
     def _admit(self, admission: Admission, question: Question) -> None:
         arrived = question.arrived
         admission.question(arrived.request.cmid)
-        if isinstance(arrived.verdict, Asked) and admission.is_crowded(arrived.address):
-            cmids = [each for each in (arrived.request.cmid, arrived.request.previous_cmid) if each is not None]
-            if not self._store.knows(arrived.verdict.product.group, cmids):
-                raise admission.refuse_newcomer()
+        is_crowded, is_refused = admission.is_crowded(arrived.address), isinstance(arrived.verdict, Decided)
+        if not is_crowded and not is_refused:
+            return
+        cmids = [each for each in (arrived.request.cmid, arrived.request.previous_cmid) if each is not None]
+        group = arrived.verdict.product.group if isinstance(arrived.verdict, Asked) else arrived.group
+        if self._store.knows(group, cmids):
+            return
+        if is_crowded:
+            raise admission.refuse_newcomer()
+        admission.refused_unheard(arrived.address)
 
     def _speaker_at(self, now_s: int) -> Speaker:
         self.credentials.in_force(now_s)

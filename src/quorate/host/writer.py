@@ -222,6 +222,8 @@ class AnswerWriter:
         Only the thread that writes calls it, or whoever takes its place (`quorate.sim`, which knows no threads).
         """
         self._guarded(self._write_events)
+        if is_idle:  # whoever writes looks by itself
+            self._guarded(self._find_store)
         if self.fault is not None and is_idle:
             self._guarded(self._try_store)
         return bool(self._guarded(self._chore.step))
@@ -257,8 +259,9 @@ class AnswerWriter:
             decided = self._store.decide([each.arrived for each in batch], self._clock.now_s())
         except StoreUnavailableError as fault:
             self._store_failed(fault, len(batch))
-            reason, path, wait_s = fault.values["reason"], fault.values["path"], self._patience_s()
-            return [StoreUnavailableError(reason=reason, path=path, retry_after_s=wait_s) for _ in batch]
+            reason, path, advice = (fault.values[name] for name in ("reason", "path", "advice"))
+            wait_s = self._patience_s()
+            return [StoreUnavailableError(reason=reason, path=path, retry_after_s=wait_s, advice=advice) for _ in batch]
         except Exception:  # noqa: BLE001  (whoever waits is told; the thread must live)
             self._log.exception("batch_failed", requests=len(batch))
             if len(batch) == 1:
@@ -291,6 +294,10 @@ class AnswerWriter:
         while self._events:
             self._store.record(self._events[0])
             self._events.popleft()  # only now: a store that fails keeps it waiting
+
+    def _find_store(self) -> None:
+        """An idle host notices by itself that its database was moved away."""
+        self._store.database.check_in_place(is_thorough=True)
 
     def _try_store(self) -> None:
         """A small write after a fault: an idle host notices by itself that its disk is well again."""

@@ -18,6 +18,7 @@ from quorate.sim.timeline import Phase, Timeline
 __all__ = ["Happenings"]
 
 CRASH_WITHIN_S = 2 * HOUR_S  # a host that is to die in a batch dies by itself when none comes
+SWEPT_WITHIN_S = HOUR_S // 2  # a real host sweeps every few minutes, also while its clock is wrong
 WRITES_MAX = 4  # an attempt writes twice, and each write has two ends to die at
 
 
@@ -57,6 +58,9 @@ class Happenings:
         for machine in self._fleet.of(None):
             machine.disk.on_write = None
             self._set_clock_right(machine)
+        for host in self._hosts.values():
+            if host.clock.error_s():
+                self._host_clock_right(host)
 
     def _do(self, happening: Happening, chance: Chance) -> None:
         if happening.what.is_of_a_host:
@@ -146,6 +150,11 @@ class Happenings:
                 host.lose_database()
             case What.HOST_MOVE:
                 host.move()
+            case What.HOST_CLOCK_STEP:
+                self._watch.clock_steps(host)
+                host.clock.step(happening.by_s)
+                self._timeline.after(min(SWEPT_WITHIN_S, happening.for_s), Phase.CHANGE, host.sweep)
+                self._later(happening, self._host_clock_right, host)
             case _:
                 pass
         self._network.publish()
@@ -153,6 +162,10 @@ class Happenings:
     def _crashed(self, host: SimHost) -> None:
         if host.is_up:
             host.crash()
+
+    def _host_clock_right(self, host: SimHost) -> None:
+        host.clock.set_right()
+        self._watch.clock_is_right(host)
 
     def _started(self, host: SimHost) -> None:
         host.start()
@@ -209,6 +222,7 @@ _WORDS = {
     What.HOST_DISK_FULL: "the host's disk is full",
     What.HOST_LOSES_DATABASE: "the host loses its database",
     What.HOST_MOVE: "the host moves to another address",
+    What.HOST_CLOCK_STEP: "the host's clock jumps",
     What.NETWORK_DOWN: "cut off from the hosts",
     What.DNS_DARK: "DNS does not answer",
     What.DNS_STALE: "DNS tells what is over",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,18 +23,20 @@ from quorate.core.ids import link_of
 from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import USABLE
 from quorate.core.messages import ActivationRequest, LicenseStatus
-from quorate.core.policy import HOUR_S, MachineClass, Policy, Threshold
+from quorate.core.policy import DAY_S, HOUR_S, MachineClass, Policy, Threshold
 from quorate.core.trust import Anchor
 from quorate.errors import InternalFaultError, QuorateError
 from quorate.host.store.batch import Key, cmid_bytes
 from quorate.host.store.reports import PAGE_MAX
 from quorate.host.store.store import Store
 from quorate.host.writer import Outcome
-from quorate.sim.host import SimHost
+from quorate.sim.host import EVENT_DAYS, SimHost
 from quorate.sim.machine import SimMachine
 from quorate.sim.papers import said_in
 
-__all__ = ["Book", "Violation", "Watch"]
+__all__ = ["WRONG_CLOCK_RULE", "Book", "Violation", "Watch", "lapsed_at_s"]
+
+WRONG_CLOCK_RULE = "wrong-clock-destroys-nothing"
 
 VIOLATIONS_MAX = 100
 CLONES_MAX = 64
@@ -108,12 +110,43 @@ class Book:
         """Distinct machines of these classes; lapse first."""
         return sum(self._per_class[each] for each in classes)
 
+    def is_hidden(self, cmid: str, now_s: int) -> bool:
+        """Whether a host whose clock shows this time takes the machine for lapsed, rightly or not."""
+        known = self.heard.get(cmid)
+        return known is not None and now_s - known[0] >= self._window_s
+
+    def count_at(self, classes: Sequence[MachineClass], now_s: int) -> int:
+        """The same as a host sees it whose clock shows this time."""
+        return sum(
+            machine_class in classes and now_s - heard_s < self._window_s
+            for heard_s, machine_class in self.heard.values()
+        )
+
+    def date_back(self, cmid: str, heard_s: int) -> None:
+        """The host no longer says that it heard this machine in the future."""
+        self.heard[cmid] = heard_s, self.heard[cmid][1]
+        self.is_ordered = False
+
     def _drop(self, cmid: str, *, keeps_lease: bool = False) -> None:
         known = self.heard.pop(cmid, None)
         if known is not None:
             self._per_class[known[1]] -= 1
         if not keeps_lease:
             self.given.pop(cmid, None)
+
+
+@dataclass(frozen=True)
+class _AtStep:
+    """What a database held when its host's clock was set wrong: records and events, and when they were."""
+
+    records: dict[bytes, int]
+    events: dict[int, int]
+
+
+def lapsed_at_s(host: SimHost) -> int:
+    """The time by which records have lapsed for good: a clock that is ahead only hides them."""
+    now_s = host.clock.now_s()
+    return min(now_s, now_s - host.clock.error_s())
 
 
 class Watch:
@@ -124,6 +157,8 @@ class Watch:
         self._policy = anchor.product.policy
         self._classes = {edition.id: edition.machine_class for edition in anchor.product.editions}
         self.books = {name: Book(self._policy) for name in databases}
+        self._at_step: dict[str, _AtStep] = {}
+        self._rearmed: set[str] = set()
         self._before: dict[str, list[_Given]] = {}  # not in the books any more, and perhaps still underway
         self.violations: list[Violation] = []
 
@@ -154,16 +189,19 @@ class Watch:
             return said
         if is_skewed:
             self.broken(now_s, "clock-skew", f"{request.machine} was answered {request.time_s - now_s} s off")
-        self._count(self.books[host.plan.database], request, said, now_s)
+        self._count(host, request, said, now_s)
         return said
 
-    def _count(self, book: Book, request: ActivationRequest, said: Lease | Refusal, now_s: int) -> None:
-        machine_class = self._classes[request.edition]
+    def _count(self, host: SimHost, request: ActivationRequest, said: Lease | Refusal, now_s: int) -> None:
+        book, machine_class = self.books[host.plan.database], self._classes[request.edition]
         threshold = self._policy.thresholds.of(machine_class)
-        book.lapse(now_s)
-        given = book.given.get(request.cmid)
+        book.lapse(lapsed_at_s(host))
+        given = None if book.is_hidden(request.cmid, now_s) else book.given.get(request.cmid)
+        if request.previous_cmid is not None:
+            self._rearmed.add(request.previous_cmid)
         book.hear(request.cmid, machine_class, request.previous_cmid, now_s)
-        count = book.count(threshold.counts)
+        is_ahead = host.clock.error_s() > 0
+        count = book.count_at(threshold.counts, now_s) if is_ahead else book.count(threshold.counts)
         shown = min(count, 2 * threshold.minimum)
         is_again = (
             given is not None
@@ -204,7 +242,8 @@ class Watch:
     def audit(self, host: SimHost) -> None:
         """After a restart, and at the end: what was answered is there, and nothing is there twice."""
         now_s, book = host.clock.now_s(), self.books[host.plan.database]
-        book.lapse(now_s)
+        self.swept(host)
+        book.lapse(lapsed_at_s(host))
         found, known = dict(_rows(host.store)), set()
         for text, (heard_s, _) in book.heard.items():
             cmid = cmid_bytes(text)
@@ -218,6 +257,42 @@ class Watch:
             if cmid not in known and now_s - heard_s < self._policy.count_window_s:
                 text = str(uuid.UUID(bytes=cmid))
                 self.broken(now_s, "counted-once", f"{host.plan.name} knows {text}, which nobody has")
+
+    # --- a host's clock --------------------------------------------------------------------------------------------
+
+    def clock_steps(self, host: SimHost) -> None:
+        """The host's clock is about to be set wrong: remember what there is."""
+        events = host.store.reports.events(after_id=0, limit=PAGE_MAX)
+        self._at_step[host.plan.name] = _AtStep(
+            dict(_rows(host.store)), {each.id: each.event.time_s for each in events}
+        )
+
+    def clock_is_right(self, host: SimHost) -> None:
+        """It is right again: nothing is gone but what is old by the true time, and what a rearm replaced."""
+        now_s, before = host.clock.now_s(), self._at_step.pop(host.plan.name, None)
+        if before is None:
+            return
+        found, rearmed = dict(_rows(host.store)), {cmid_bytes(each) for each in self._rearmed}
+        for cmid, heard_s in before.records.items():
+            if cmid not in found and cmid not in rearmed and now_s - heard_s < self._policy.count_window_s:
+                text = str(uuid.UUID(bytes=cmid))
+                self.broken(now_s, WRONG_CLOCK_RULE, f"{host.plan.name} has deleted {text}, heard at {heard_s}")
+        kept = {each.id for each in host.store.reports.events(after_id=0, limit=PAGE_MAX)}
+        for number, time_s in before.events.items():
+            if number < min(kept, default=0) and now_s - time_s < EVENT_DAYS * DAY_S:
+                self.broken(now_s, WRONG_CLOCK_RULE, f"{host.plan.name} has deleted event {number} of {time_s}")
+
+    def swept(self, host: SimHost) -> None:
+        """After housekeeping: what was heard in the future, by a clock that was ahead, may say otherwise now."""
+        now_s, book = host.clock.now_s(), self.books[host.plan.database]
+        latest_s = now_s + self._policy.clock_tolerance_s
+        ahead = [cmid for cmid, (heard_s, _) in book.heard.items() if heard_s > latest_s]
+        if ahead and not host.clock.error_s():
+            found = dict(_rows(host.store))
+            for cmid in ahead:
+                dated_s = found.get(cmid_bytes(cmid))
+                if dated_s is not None and dated_s <= now_s:
+                    book.date_back(cmid, dated_s)
 
     def lost(self, database: str) -> None:
         """The records are gone with their disk: an empty book. An answer may have been underway at that moment."""

@@ -61,6 +61,7 @@ class What(StrEnum):
     HOST_DISK_FULL = "host-disk-full"
     HOST_LOSES_DATABASE = "host-loses-database"
     HOST_MOVE = "host-move"
+    HOST_CLOCK_STEP = "host-clock-step"
     NETWORK_DOWN = "network-down"
     DNS_DARK = "dns-dark"
     DNS_STALE = "dns-stale"

@@ -177,7 +177,7 @@ def _happenings(table: Table, hosts: tuple[HostPlan, ...], populations: tuple[Po
         by_s=_span(table, "by", "-3h", 0, low_s=-LENGTH_MAX_S),
         identity=table.choice("identity", ("own", "copied"), "own"),
     )
-    if what is What.CLOCK_STEP and happening.by_s == 0:
+    if what in (What.CLOCK_STEP, What.HOST_CLOCK_STEP) and happening.by_s == 0:
         raise table.error("by", "is missing", 'Write how far the clock jumps: by = "-3h".')
     every_s = _span(table, "every", "1d", 0)
     times = table.integer("times", 1, REPEATS_MAX, 1)

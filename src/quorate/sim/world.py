@@ -27,7 +27,7 @@ from quorate.sim.chance import Chance, Dice
 from quorate.sim.fleet import Fleet
 from quorate.sim.happenings import Happenings
 from quorate.sim.host import Shelf, SimHost
-from quorate.sim.invariants import Violation, Watch
+from quorate.sim.invariants import Violation, Watch, lapsed_at_s
 from quorate.sim.liveness import Liveness
 from quorate.sim.machine import Kit, SimMachine
 from quorate.sim.network import Network
@@ -201,7 +201,7 @@ class World:
         thresholds = self.scenario.policy.thresholds
         for host in self.hosts:
             book = self.watch.books[host.plan.database]
-            book.lapse(host.clock.now_s())
+            book.lapse(lapsed_at_s(host))
             counts[host.plan.database] = (
                 book.count(thresholds.of(MachineClass.CLIENT).counts),
                 book.count(thresholds.of(MachineClass.SERVER).counts),
@@ -215,6 +215,7 @@ class World:
     def _sweep(self) -> None:
         for host in self.hosts:
             host.sweep()
+            self.watch.swept(host)
         self.timeline.at(self.timeline.now_s + self.scenario.sweep_s, Phase.LOOK, self._sweep)
 
     def _mark_threshold(self, host: SimHost, request: ActivationRequest, said: Lease | Refusal) -> None:

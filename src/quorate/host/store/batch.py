@@ -17,6 +17,7 @@ from quorate.core.events import CmidForked, RequestHandled
 from quorate.core.ids import link_bytes, unb64url
 from quorate.core.messages import encode
 from quorate.core.policy import Threshold
+from quorate.errors import CmidSupersededError
 from quorate.host.store.entries import Arrived, fork_event, handled_event
 from quorate.host.store.lineage import exchanged, fork_of, is_exchanged, tell
 
@@ -159,6 +160,19 @@ class Batch:
             for key in self.changed
             if key in on_disk and (key not in records or records[key].machine_class != on_disk[key].machine_class)
         )
+
+    def witnesses(self, decided: Sequence[Decided], known_for_s: int, number_max: int) -> list[str]:
+        """Machines that were accepted, so that their clocks agree with the host's, and whose records were not made just
+        now: lapsed ones too, as they are what a wrong clock lapses. At most so many, by the hex of their CMIDs."""
+        found: dict[str, None] = {}
+        for each, said in zip(self._counted, decided, strict=True):
+            if isinstance(each, _Counted) and said.code != CmidSupersededError.code:
+                record = self._on_disk.get(each.key)
+                if record is not None and abs(self._now_s - record.first_heard_s) >= known_for_s:
+                    found[each.key[1].hex()] = None
+            if len(found) >= number_max:
+                break
+        return list(found)
 
     def _in_bytes(self, arrived: Arrived) -> _Counted | Decided:
         asked = arrived.verdict

@@ -12,12 +12,12 @@ from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.checkpoint import CheckpointSigner
-from quorate.core.eventchain import DIGEST_BYTES, LOG_BYTES, Link
-from quorate.host.store.chain import head_of, log_of
+from quorate.core.eventchain import DIGEST_BYTES, LOG_BYTES, Link, administrative_log
+from quorate.host.store.chain import administrative_head_of, head_of, log_of
 from quorate.host.store.database import Database
-from quorate.host.store.schema import event_checkpoints, events
+from quorate.host.store.schema import administrative_events, administrative_marks, event_checkpoints, events
 
-__all__ = ["CHECKPOINTS_MAX", "Sealed", "mark_removal", "seal"]
+__all__ = ["CHECKPOINTS_MAX", "Sealed", "mark_administrative_removal", "mark_removal", "seal"]
 
 CHECKPOINTS_MAX: Final = 10_000  # over a year of hours, 7 MB; each costs `verify` a signature check
 _THINNED: Final = 100  # removed at once where there are more
@@ -75,10 +75,27 @@ def _keep(
 ) -> str | None:
     if len(log) != LOG_BYTES or len(link.digest) != DIGEST_BYTES:
         return None
-    token = signer.sign(log, link, kept_from, now_s)
+    token = signer.sign(log, link, kept_from, now_s, _vouched(administrative_head_of(connection)))
     row = {"number": link.number, "token": token}
     connection.execute(insert(event_checkpoints).on_conflict_do_nothing(), row)
     return token
+
+
+def mark_administrative_removal(connection: Connection, signer: CheckpointSigner, keep_from: int, now_s: int) -> None:
+    """The same in the transaction that removes administrative events: the one mark says with which these begin."""
+    table = administrative_events.c
+    last = select(table.id, table.digest, table.upto_bytes).where(table.id < keep_from).order_by(table.id.desc())
+    row, log = connection.execute(last.limit(1)).first(), log_of(connection)
+    if row is None or len(log) != LOG_BYTES or not isinstance(row[1], bytes) or len(row[1]) != DIGEST_BYTES:
+        return  # as above: a spoiled one gets no mark
+    connection.execute(delete(administrative_marks))
+    token = signer.sign(administrative_log(log), Link._make(row), keep_from, now_s)
+    connection.execute(insert(administrative_marks), {"number": row[0], "token": token})
+
+
+def _vouched(link: Link) -> Link | None:
+    """The place, if it is one: a hand may have been there."""
+    return link if len(link.digest) == DIGEST_BYTES else None
 
 
 def _thin(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from quorate.errors import (
+    DatabaseDamagedError,
     DatabaseMissingError,
     FileAccessError,
     SchemaNewerError,
@@ -65,7 +66,25 @@ _REASONS = {
     sqlite3.SQLITE_PROTOCOL: "the database's locks do not work here",
     sqlite3.SQLITE_NOMEM: "there is not enough memory",
 }
-
+_DAMAGED = (
+    "it does not recover by itself. Stop the host and keep a copy of {path}. With a backup: `quorate host restore "
+    "FILE` into another folder. Without one: move {path} away with its -wal and -shm, and begin a new one: `quorate "
+    "host new-database`; only records and settings are lost."
+)
+_ADVICE = {  # the next step; for all others, those of the error itself
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_READONLY: "make {path} and its folder writable for the user that runs it; it works again at once.",
+    sqlite3.SQLITE_PERM: "make {path} and its folder writable for the user that runs it; it works again at once.",
+    sqlite3.SQLITE_PROTOCOL: "keep the state folder on a disk of this machine: on this one file locks do not work.",
+    sqlite3.SQLITE_NOMEM: "free memory, or give the host more; it recovers by itself.",
+}
+_MOVED = "the database file was moved away or replaced while it was in use"
+_MOVED_ADVICE = (
+    "put {path} back with its -wal, as they were: it works again at once. Is what is there now meant to be used? "
+    "Restart the host."
+)
+_Identity = tuple[int, int]
 
 _T = TypeVar("_T")
 
@@ -82,6 +101,11 @@ class Database:
         pragmas = _WRITER_PRAGMAS if is_durable else (*_WRITER_PRAGMAS, "PRAGMA synchronous=OFF")
         self._writer = _engine(path, WRITE, pragmas, 1, busy_timeout_s)
         self._reader = _engine(path, READ, ("PRAGMA query_only=ON",), READERS_MAX, busy_timeout_s)
+        self._wal = path.with_name(path.name + "-wal")
+        self._folder = str(path.parent)
+        self._seen_ns: int | None = None
+        self._anchor: sqlite3.Connection | None = None
+        self._opened: tuple[_Identity, _Identity] | None = None
 
     @classmethod
     def create(cls, path: Path, *, is_durable: bool = True) -> Database:
@@ -113,7 +137,7 @@ class Database:
             raise FileAccessError(path=path, reason=fault.strerror) from None
         finally:
             unfinished.unlink(missing_ok=True)
-        return cls(path, is_durable=is_durable)
+        return cls(path, is_durable=is_durable)._remember_files()
 
     @classmethod
     def open(cls, path: Path, busy_timeout_s: float = BUSY_TIMEOUT_S, *, is_durable: bool = True) -> Database:
@@ -122,19 +146,20 @@ class Database:
         Raises:
             DatabaseMissingError: there is no such file.
             SchemaNewerError: written by a newer version; nothing was changed.
-            FileAccessError: a file that is not a host's database.
+            DatabaseDamagedError: a file that is not a host's database.
+            FileAccessError: it cannot be read.
             StoreUnavailableError: it has to be brought up to date and cannot be written.
         """
         if not path.is_file():
             raise DatabaseMissingError(path=path)
         if _beginning_of(path) != _MAGIC:
-            raise FileAccessError(path=path, reason="it is not a database")
+            raise DatabaseDamagedError(path=path, reason="it is not a database")
         opened = cls(path, busy_timeout_s, is_durable=is_durable)
         try:
             with opened.reading() as connection:
                 found = revision_of(connection)
             if found is None:
-                raise FileAccessError(path=path, reason="it is not the database of a KMS host")
+                raise DatabaseDamagedError(path=path, reason="it is not the database of a KMS host")
             if found not in REVISIONS:
                 raise SchemaNewerError(path=path, found=found, known=REVISIONS[-1])
             if found != REVISIONS[-1]:
@@ -143,7 +168,7 @@ class Database:
         except BaseException:
             opened.close()
             raise
-        return opened
+        return opened._remember_files()
 
     @property
     def dialect(self) -> Dialect:
@@ -158,6 +183,7 @@ class Database:
             StoreUnavailableError: the transaction could not be begun or committed. The next one begins afresh, so
                 it works as soon as the cause is gone.
         """
+        self.check_in_place()
         with self._failures(), self._writer.connect() as connection:
             try:
                 with connection.begin():
@@ -172,6 +198,7 @@ class Database:
 
         For what every answer pays for: it costs 9 µs in the place of 21.
         """
+        self.check_in_place()  # before: a connection to nothing would make a new file there
         try:
             pooled = self._writer.raw_connection()
             connection = cast("sqlite3.Connection", pooled.dbapi_connection)
@@ -200,6 +227,7 @@ class Database:
         Raises:
             StoreUnavailableError: the database cannot be read.
         """
+        self.check_in_place()
         with self._failures(), self._reader.connect() as connection:
             try:
                 connection.begin()  # ended by closing it
@@ -210,8 +238,42 @@ class Database:
 
     def close(self) -> None:
         """Let go of the file. Closing twice does no harm."""
+        self._opened = None
+        if self._anchor is not None:
+            self._anchor.close()
         self._reader.dispose()
         self._writer.dispose()
+
+    def _remember_files(self) -> Database:
+        """Which files are open from now on. One more connection keeps SQLite from replacing its log file by itself."""
+        with suppress(sqlite3.Error):  # a folder that is read-only: it has no such file
+            self._anchor = sqlite3.connect(self.path, check_same_thread=False)
+            self._anchor.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            file, wal = _identity(self.path), _identity(self._wal)
+            if file is not None and wal is not None:
+                self._opened = file, wal
+        return self
+
+    def check_in_place(self, *, is_thorough: bool = False) -> None:
+        """That the files at our path are those that we have open: what is written into one that was moved away, or
+        whose name another has now, is seen by nobody who comes later. From any thread; one look at the folder, and at
+        the files where something in it has changed.
+
+        Args:
+            is_thorough: look at the files in any case.
+
+        Raises:
+            StoreUnavailableError: they are not. It works again when they are back.
+        """
+        if self._opened is None:
+            return
+        changed_ns = _changed_ns(self._folder)
+        if changed_ns is not None and changed_ns == self._seen_ns and not is_thorough:
+            return
+        if self._opened != (_identity(self.path), _identity(self._wal)):
+            self._seen_ns = None
+            raise self._unavailable(_MOVED, _MOVED_ADVICE)
+        self._seen_ns = changed_ns
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -232,10 +294,11 @@ class Database:
             return
         if code is not None and code & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR):
             reason = _trouble_in(self.path.parent) or reason
-        raise self._unavailable(reason) from fault
+        raise self._unavailable(reason, _ADVICE.get((code or 0) & 0xFF)) from fault
 
-    def _unavailable(self, reason: str) -> StoreUnavailableError:
-        return StoreUnavailableError(reason=reason, path=self.path, retry_after_s=RETRY_AFTER_S)
+    def _unavailable(self, reason: str, advice: str | None = None) -> StoreUnavailableError:
+        said = None if advice is None else advice.format(path=self.path)
+        return StoreUnavailableError(reason=reason, path=self.path, retry_after_s=RETRY_AFTER_S, advice=said)
 
 
 def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int, busy_timeout_s: float) -> Engine:
@@ -261,6 +324,23 @@ def _engine(path: Path, begin: str, pragmas: tuple[str, ...], pool_size: int, bu
         rows_of(connection, begin)
 
     return engine
+
+
+def _identity(path: Path) -> _Identity | None:
+    """Which file stands there; None: none, or none that can be seen."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _changed_ns(folder: str) -> int | None:
+    """When something in it was made, moved or removed last; None: it cannot be seen."""
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return None
 
 
 def _beginning_of(path: Path) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, case, func, or_, select, tuple_, union_all
 
 from quorate.core.events import EventDamaged, HostEvent
 from quorate.core.messages import LicenseStatus
@@ -20,12 +20,20 @@ from quorate.errors import EventDamagedError
 from quorate.host.store.batch import Key, cmid_bytes
 from quorate.host.store.database import Database
 from quorate.host.store.lineage import Fork, fork_of
-from quorate.host.store.schema import cmid_records, events, request_counters
+from quorate.host.store.schema import administrative_events, cmid_records, events, request_counters
 
 __all__ = ["PAGE_MAX", "ClientRow", "LapseDay", "Reports", "StoredEvent", "decoded"]
 
 PAGE_MAX = 10_000  # a page of the inventory is a few MB at most
 _ROWS_AT_ONCE = 500  # of what is read through from end to end: a megabyte at most, and short reads
+
+# All events that are kept: administrative ones also from before the oldest of the others.
+_SHOWN = ("id", "event_id", "data")
+_oldest = func.coalesce(select(func.min(events.c.id)).scalar_subquery(), 2**62)
+_log = union_all(
+    select(*(administrative_events.c[name] for name in _SHOWN)).where(administrative_events.c.id < _oldest),
+    select(*(events.c[name] for name in _SHOWN)),
+).subquery()
 
 _event_decoder: msgspec.json.Decoder[HostEvent] = msgspec.json.Decoder(HostEvent)
 
@@ -107,13 +115,13 @@ class Reports:
             rows = connection.execute(statement.limit(_page(limit))).all()
         return [_client(row) for row in rows]
 
-    def iter_clients(self, search: str | None = None) -> Iterator[ClientRow]:
-        """The whole inventory, by group and CMID, with a few hundred rows in memory however long it is.
+    def iter_clients(self, search: str | None = None, after: tuple[str, str] | None = None) -> Iterator[ClientRow]:
+        """The whole inventory, or all that follows this `key`, by group and CMID, with a few hundred rows in memory
+        however long it is.
 
         Each page is a read of its own that goes on behind the last key, so nothing is held open while the caller works:
         a machine that is heard for the first time meanwhile may be in it or not, every other is in it once.
         """
-        after: tuple[str, str] | None = None
         while page := self.clients(search, _ROWS_AT_ONCE, after):
             yield from page
             after = page[-1].key
@@ -140,13 +148,13 @@ class Reports:
         Args:
             event_id: only events of this id, such as 12290.
         """
-        statement = select(events.c.id, events.c.data).limit(_page(limit))
+        statement = select(_log.c.id, _log.c.data).limit(_page(limit))
         if event_id is not None:
-            statement = statement.where(events.c.event_id == event_id)
+            statement = statement.where(_log.c.event_id == event_id)
         if after_id is None:
-            statement = statement.order_by(events.c.id.desc())
+            statement = statement.order_by(_log.c.id.desc())
         else:
-            statement = statement.where(events.c.id > after_id).order_by(events.c.id)
+            statement = statement.where(_log.c.id > after_id).order_by(_log.c.id)
         with self._database.reading() as connection:
             rows = connection.execute(statement).all()
         found = [StoredEvent(number, decoded(number, data)) for number, data in rows]
@@ -171,9 +179,9 @@ class Reports:
         """The event after which `number` more follow; 0 where there are no more."""
         if number < 1:
             raise ValueError("at least the newest one")
-        statement = select(events.c.id).order_by(events.c.id.desc()).offset(number - 1).limit(1)
+        statement = select(_log.c.id).order_by(_log.c.id.desc()).offset(number - 1).limit(1)
         if event_id is not None:
-            statement = statement.where(events.c.event_id == event_id)
+            statement = statement.where(_log.c.event_id == event_id)
         with self._database.reading() as connection:
             first = connection.execute(statement).scalar()
         return 0 if first is None else first - 1
@@ -185,6 +193,11 @@ class Reports:
             for name, n in connection.execute(select(request_counters.c.name, request_counters.c.n)):
                 counted[name] = n
         return counted
+
+    def inventory(self) -> int:
+        """How many records there are, lapsed ones included (0.03 s a million, by the index)."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count()).select_from(cmid_records)).scalar() or 0
 
     def totals(self, now_s: int, window_s: int) -> dict[tuple[str, MachineClass], int]:
         """The exact number of machines inside the window, per group and class. Reads every record (0.1 s a million)."""

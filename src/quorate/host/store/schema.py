@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
-__all__ = ["cmid_records", "event_checkpoints", "event_log", "events", "metadata", "request_counters", "settings"]
+__all__ = [
+    "administrative_events",
+    "administrative_marks",
+    "cmid_records",
+    "event_checkpoints",
+    "event_log",
+    "events",
+    "metadata",
+    "request_counters",
+    "settings",
+]
 
 metadata = MetaData()
 
@@ -54,6 +64,26 @@ events = Table(
     # `core.eventchain`: its digest, and the size of all events up to it. The columns above repeat what `data` says.
     Column("digest", LargeBinary, nullable=False, server_default=text("x''")),
     Column("upto_bytes", BigInteger, nullable=False, server_default=text("0")),
+)
+
+# Every administrative event once more, in a chain of their own: they outlive the requests around them (ADR 0022).
+administrative_events = Table(
+    "administrative_events",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),  # as in `events`
+    Column("time_s", BigInteger, nullable=False),
+    Column("event_id", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("upto_bytes", BigInteger, nullable=False),
+)
+
+administrative_marks = Table(
+    "administrative_marks",
+    metadata,
+    # One row: the last administrative event that was removed for its age, as a `core.checkpoint` of that chain.
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("token", Text, nullable=False),
 )
 
 event_log = Table(

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import select
 
+from quorate.core.certaintime import KNOWN_FOR_S, WITNESSES
 from quorate.core.decision import Asked, Decided
 from quorate.core.events import HostEvent
 from quorate.core.messages import LicenseStatus
@@ -42,6 +43,9 @@ class Store:
         self._events = EventWriter(database.dialect)
         self.on_newcomers: Callable[[list[str]], object] = _ignore
         """Told the addresses of machines that were heard for the first time, once they are on disk."""
+        self.wants_witnesses = False
+        self.on_witnesses: Callable[[list[str]], object] = _ignore
+        """Told, while it is wanted, which of the machines that were accepted have been known for a while."""
 
     @classmethod
     def create(cls, path: Path, *, is_durable: bool = True) -> Store:
@@ -80,6 +84,8 @@ class Store:
         work, decided = self.database.write(answer)
         if work.newcomers:
             self.on_newcomers([arrived.address for arrived in work.newcomers])
+        if self.wants_witnesses:
+            self.on_witnesses(work.witnesses(decided, KNOWN_FOR_S, WITNESSES))
         return decided
 
     def probe(self, asked: Asked, now_s: int) -> Decided:

@@ -18,6 +18,7 @@ from quorate.core.eventchain import LOG_BYTES, begin
 from quorate.core.ids import b64url
 from quorate.core.keys import VerifyKeys
 from quorate.errors import MalformedError, TrustError
+from quorate.host.store.administrative import AdministrativeWalk
 from quorate.host.store.chain import log_of
 from quorate.host.store.checkpoints import CHECKPOINTS_MAX
 from quorate.host.store.database import Database
@@ -53,6 +54,7 @@ class LogVerdict:
         checkpoints: how many of this host's were found good.
         sealed_to, sealed_s: the last event that one of them vouches for, and when it was made; None without any.
         finding: the first thing that is wrong; None: the log is whole.
+        administrative: how many administrative events were found good, those older than `first` included.
         not_compared: checkpoints kept elsewhere that vouch for events which retention has removed since.
     """
 
@@ -64,6 +66,7 @@ class LogVerdict:
     sealed_to: int | None
     sealed_s: int | None
     finding: Finding | None
+    administrative: int = 0
     not_compared: tuple[int, ...] = ()
 
 
@@ -82,9 +85,16 @@ def verify_log(
     with database.reading() as connection:
         log = log_of(connection)
         own, finding = _own_checkpoints(connection, host_id, keys, log)
+        beside = AdministrativeWalk(connection, host_id, keys, log, [*own.values(), *elsewhere])
         first, last = connection.exec_driver_sql("SELECT min(id), max(id) FROM events").one()
         walk = _Walk(log, own, elsewhere)
-        finding = _named(log) or _of_this_log(elsewhere, host_id, log) or finding or walk.along(connection, first)
+        finding = (
+            _named(log)
+            or _of_this_log(elsewhere, host_id, log)
+            or finding
+            or walk.along(connection, first)
+            or beside.along()
+        )
     newest = own.get(max(own, default=-1))
     return LogVerdict(
         log=b64url(log),
@@ -95,6 +105,7 @@ def verify_log(
         sealed_to=None if newest is None else newest.number,
         sealed_s=None if newest is None else newest.issued_s,
         finding=finding,
+        administrative=beside.checked,
         not_compared=walk.not_compared,
     )
 
