@@ -185,3 +185,35 @@ def test_every_error_has_its_own_code_and_a_next_step() -> None:
         assert re.fullmatch(r"[A-Z][A-Z0-9_]+", kind.code), kind.code
         assert kind.template, f"{name} says nothing"
         assert kind.hint_template, f"{name} has no next step"
+
+
+# Sentences that a native speaker stumbles over, in what people are shown: literal translations and riddles.
+STUMBLING = re.compile(
+    r"\bis no (?:date|number) such as\b|\bnewest so many\b|\bso many (?:minutes|days|seconds|machines|new machines)\b"
+    r"|\b[Ff]or so long\b|\bis good as well\b|\bis nothing yet\b|\bshall be \w+ so\b|\bnone of ours\b|\b1 machines\b"
+    r"|\basks again by itself\b|\bthe client does so by itself\b"
+)
+
+
+def test_what_people_are_shown_is_plain_english() -> None:
+    problems = []
+    for module in modules():
+        docstrings = {
+            id(node.body[0].value)
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+                problems += [
+                    f"{module.where(node.lineno)}: {found.group()!r}" for found in STUMBLING.finditer(node.value)
+                ]
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        if "adr" not in path.parts:
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                problems += [
+                    f"{path.relative_to(ROOT)}:{number}: {found.group()!r}" for found in STUMBLING.finditer(line)
+                ]
+    tell(problems, "Say it the way an administrator would say it aloud.")

@@ -154,7 +154,7 @@ def test_activate_is_licensed_or_says_why_with_the_exit_code(
     assert said.err == f"error: {said.json['message']}\nhint: {said.json['hint']}\n"
     said = quorate("activate")
     assert (said.exit_code, said.out) == (3, "")
-    assert "error: activation count 18 of 25" in said.err
+    assert "not yet activated: 18 of 25 machines" in said.err
 
     host.count = 25
     said = quorate("activate", "--json")

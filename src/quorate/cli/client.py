@@ -30,7 +30,8 @@ from quorate.clock import SystemClock
 from quorate.core.enrolment import EnrolmentSecret
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
-from quorate.errors import QuorateError
+from quorate.core.words import counted
+from quorate.errors import CountInsufficientError, QuorateError
 from quorate.host.sdnotify import ServiceManager
 
 __all__ = ["app"]
@@ -110,7 +111,7 @@ def activate(folder: StateDir = None, product_id: ProductId = None, as_json: Jso
         told = dataclasses.replace(client.status(), code=error.code, message=error.message, hint=error.hint)
         if as_json:
             _show(output, client, told)
-        sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
+        sys.stderr.write(f"{_not_activated(error, told)}\nhint: {error.hint}\n")
         raise typer.Exit(exit_code(error)) from None
     _show(output, client, status)
 
@@ -277,6 +278,14 @@ def run(
 
 app.add_typer(config_app, name="config")
 app.command("install-service", epilog="Example: quorate client install-service")(client_install_service)
+
+
+def _not_activated(error: QuorateError, status: Status) -> str:
+    """The first line of an attempt without a lease. A count that is still too small is no error: asking has counted."""
+    if not isinstance(error, CountInsufficientError):
+        return f"error: {error.message}"
+    what = "not renewed yet" if status.status is LicenseStatus.LICENSED else "not yet activated"
+    return f"{what}: {status.count} of {counted(status.threshold, 'machine')}"
 
 
 def _secret(given: str) -> EnrolmentSecret:

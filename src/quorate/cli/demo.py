@@ -21,6 +21,7 @@ from rich.text import Text
 from quorate.cli.demo_site import DemoClient, DemoSite, demo_site
 from quorate.cli.output import JsonFlag, Output
 from quorate.clock import SystemClock, SystemEntropy
+from quorate.core.words import counted
 
 __all__ = ["command"]
 
@@ -123,7 +124,7 @@ def _picture(fleet: list[DemoClient], tally: Tally, stage: str) -> Group:
     bar = ProgressBar(total=tally.threshold, completed=min(heard, tally.threshold), width=40)
     head = Text.assemble(
         (f"{stage}\n", "bold"),
-        f"{heard} machines heard, {tally.threshold} needed; {activated} of {tally.clients} activated",
+        f"{counted(heard, 'machine')} heard, {tally.threshold} needed; {activated} of {tally.clients} activated",
     )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("machine", "attempts", "host said", "state"):
@@ -139,11 +140,11 @@ def _picture(fleet: list[DemoClient], tally: Tally, stage: str) -> Group:
 
 def _tell(tally: Tally, out: Output) -> None:
     out.say(
-        f"{tally.refused_on_first_request} machines were refused at their first request, as fewer than "
+        f"{counted(tally.refused_on_first_request, 'machine')} refused at the first request, as fewer than "
         f"{tally.threshold} had been heard; {tally.activated_on_first_request} were activated at their first request, "
         f"{tally.activated_after_retry} at their retry.\n"
-        f"The host has heard {tally.machines} machines. {tally.leases_verified} leases were read back from disk and "
-        f"verified up to the publisher's key, offline."
+        f"The host has heard {counted(tally.machines, 'machine')}. {counted(tally.leases_verified, 'lease')} read back "
+        f"from disk and verified up to the publisher's key, offline."
     )
 
 

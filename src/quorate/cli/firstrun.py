@@ -33,7 +33,7 @@ def _standing(here: Here) -> Iterator[str]:
     if here.denied is not None:
         yield f"There is state in {here.denied} that you may not see; `sudo quorate` shows what it is."
     elif not (here.is_publisher or here.is_host or here.is_client):
-        yield "This machine is nothing yet: no publisher, no KMS host, no KMS client."
+        yield "This machine has no role yet: it is no publisher, KMS host or KMS client."
         yield from _next("quorate demo", "see it all at work in a minute, nothing is kept")
         yield from _next(f"quorate client init {_FILES}", "be a client: software is activated here")
         yield from _next(f"quorate host init {_FILES}", "be the KMS host of this network")

@@ -101,7 +101,7 @@ def add_product(
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Serve one more product, or a newer file of one that is here. A running host notices by itself."""
+    """Serve one more product, or a newer file of one that is here. A running host notices it without a restart."""
     output = Output(as_json)
     token = _text(product, PRODUCT.bytes_max)
     with open_host(folder) as host:

@@ -15,6 +15,7 @@ from quorate.clock import SystemEntropy
 from quorate.core.enrolment import ENTROPY_BYTES, EnrolmentSecret
 from quorate.core.policy import DAY_S
 from quorate.core.trust import utc_text
+from quorate.core.words import counted
 from quorate.errors import EnrolmentMissingError
 from quorate.files import SECRET_MODE, write_new
 from quorate.host.administration import Administration
@@ -99,9 +100,7 @@ def show(
 def rotate(
     grace_days: Annotated[
         int,
-        typer.Option(
-            "--grace-days", min=0, max=GRACE_DAYS_MAX, help="For so long the secret until now is good as well."
-        ),
+        typer.Option("--grace-days", min=0, max=GRACE_DAYS_MAX, help="Days the old secret stays valid."),
     ] = GRACE_DAYS,
     secret_file: _Secret = None,
     folder: StateDir = None,
@@ -109,7 +108,7 @@ def rotate(
 ) -> None:
     """Exchange the secret for a new one. Clients with the one until now are served for a while."""
     output, given = Output(as_json), _given(secret_file)
-    what = f"enrolment secret exchanged; the one before is good for {grace_days} more days"
+    what = f"enrolment secret exchanged; the one before stays valid for {counted(grace_days, 'more day')}"
     with open_host(folder) as host, _changing(host, what):
         made = host.keyring.enrolment.rotate(given or _new(), host.now_s(), grace_days * DAY_S)
     output.facts(_facts(made, as_json), _labels(as_json))

@@ -48,7 +48,7 @@ def events_app(open_host: Callable[[Path | None], Administration]) -> typer.Type
     def events(
         context: typer.Context,
         event_id: Annotated[int | None, typer.Option("--id", help="Only this event, such as 12290.")] = None,
-        limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="The newest so many.")] = 100,
+        limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Show the newest N.")] = 100,
         follow: Annotated[bool, typer.Option("--follow", help="Go on with new events until Ctrl-C.")] = False,
         folder: StateDir = None,
         as_json: JsonFlag = False,

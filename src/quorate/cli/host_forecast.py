@@ -11,6 +11,7 @@ import typer
 
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.core.trust import utc_text
+from quorate.core.words import counted
 from quorate.host.administration import Administration
 from quorate.host.forecast import DAYS, DAYS_MAX, MACHINES_MAX, Forecast, Outlook, ThresholdForecast, soft_words
 
@@ -27,15 +28,18 @@ def forecast_command(open_host: Callable[[Path | None], Administration]) -> Call
     """The command, to be added to `quorate host` as `forecast`."""
 
     def forecast(
-        days: Annotated[int, typer.Option("--days", min=1, max=DAYS_MAX, help="Look so many days ahead.")] = DAYS,
+        days: Annotated[int, typer.Option("--days", min=1, max=DAYS_MAX, help="How many days to look ahead.")] = DAYS,
         retire: Annotated[
             int,
             typer.Option(
-                "--retire", min=0, max=MACHINES_MAX, help="What if so many machines that are still heard left today?"
+                "--retire",
+                min=0,
+                max=MACHINES_MAX,
+                help="What if this many machines, still heard from, left today?",
             ),
         ] = 0,
         add: Annotated[
-            int, typer.Option("--add", min=0, max=MACHINES_MAX, help="What if so many new machines came today?")
+            int, typer.Option("--add", min=0, max=MACHINES_MAX, help="What if this many new machines came today?")
         ] = 0,
         folder: StateDir = None,
         as_json: JsonFlag = False,
@@ -60,7 +64,7 @@ def forecast_command(open_host: Callable[[Path | None], Administration]) -> Call
 
 def forecast_lines(shown: Forecast) -> Iterator[str]:
     """All but the list of machines, line by line."""
-    yield f"Forecast of {utc_text(shown.time_s)} for {shown.days} days"
+    yield f"Forecast of {utc_text(shown.time_s)} for {counted(shown.days, 'day')}"
     yield f"Silent: {shown.silent_means}."
     for each in shown.thresholds:
         yield ""
@@ -92,7 +96,7 @@ def _threshold(each: ThresholdForecast, shown: Forecast) -> Iterator[str]:
 def _verdict(ahead: Outlook, each: ThresholdForecast) -> str:
     short = f"{ahead.lowest} in the end, {_machines(ahead.short, '')} short"
     if ahead.falls_on is not None:
-        return f"BELOW {each.threshold} ON {ahead.falls_on}, in {ahead.falls_in_days} days; {short}"
+        return f"BELOW {each.threshold} ON {ahead.falls_on}, in {counted(ahead.falls_in_days or 0, 'day')}; {short}"
     if ahead.count < each.threshold:
         return f"below {each.threshold} already; {short}"
     return f"stays at or above {each.threshold}; {ahead.lowest} in the end"

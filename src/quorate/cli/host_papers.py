@@ -142,7 +142,7 @@ def activate(
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Activate this host, online or with the publisher's confirmation. A running host notices by itself."""
+    """Activate this host, online or with the publisher's confirmation. A running host notices it without a restart."""
     output = Output(as_json)
     if confirmation is not None and publisher_url is not None:
         raise typer.BadParameter("give --confirmation or --publisher-url, not both")

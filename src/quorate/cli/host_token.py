@@ -80,7 +80,7 @@ def token_app(open_host: Opener) -> typer.Typer:
         if rows or as_json:
             output.rows(rows, _COLUMNS)
         else:
-            output.say("There is none; `quorate host token add NAME --scope read` makes one.")
+            output.say("There are no tokens yet; `quorate host token add NAME --scope read` makes one.")
 
     @app.command(epilog="Example: quorate host token remove alice")
     def remove(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec import UNSET
 
 from quorate.core.trust import utc_text
+from quorate.core.words import counted
 from quorate.host.views import ClassCount, HostStatus
 
 __all__ = ["shown_address", "status_lines"]
@@ -85,7 +86,7 @@ def _papers(status: HostStatus) -> list[tuple[str, str]]:
     ]
     if status.certificate_expires_s is not None:
         days = (status.certificate_expires_s - status.time_s) // _DAY_S
-        left = f"{days} days left" if days >= 0 else "ended"
+        left = f"{counted(days, 'day')} left" if days >= 0 else "ended"
         pairs.append(("Certificate until", f"{utc_text(status.certificate_expires_s)} ({left})"))
     pairs.append(("Publisher's keys", f"version {status.keys_version}, revocation list {status.revocations or 'none'}"))
     if status.publisher_url is not None:
@@ -116,8 +117,8 @@ def _settings(status: HostStatus) -> list[tuple[str, str]]:
     return [
         ("Listening on port", f"{status.port} ({shown_address(status.address)})"),
         ("Administration", f"{status.admin_address}:{status.admin_port}"),
-        ("Activation interval", f"{status.activation_interval_min} minutes"),
-        ("Renewal interval", f"{status.renewal_interval_min} minutes"),
+        ("Activation interval", f"{counted(status.activation_interval_min, 'minute')}"),
+        ("Renewal interval", f"{counted(status.renewal_interval_min, 'minute')}"),
         ("DNS publishing", "enabled" if status.dns_publishing else "disabled"),
         ("KMS priority", status.priority.capitalize()),
         ("Enrolment", _enrolment(status)),

@@ -16,7 +16,6 @@ from quorate.cli.publisher_common import (
     PassphraseFile,
     RootPassphraseFile,
     ask_passphrase,
-    counted,
     end_of,
     home_of,
     minute,
@@ -31,6 +30,7 @@ from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, ProductFile, read, typ_of
 from quorate.core.filekinds import FileKind, given_as
 from quorate.core.policy import DAY_S, MachineClass, Threshold
+from quorate.core.words import counted
 from quorate.errors import FileAccessError, OutputExistsError
 from quorate.files import read_bounded, read_given, replace_file, write_output
 from quorate.publisher.config import root_passphrase

@@ -22,7 +22,6 @@ __all__ = [
     "PassphraseFile",
     "RootPassphraseFile",
     "ask_passphrase",
-    "counted",
     "day",
     "end_of",
     "home_of",
@@ -79,11 +78,6 @@ def open_publisher(folder: Path | None, passphrase_file: Path | None) -> Publish
     return Publisher.open(home, ask_passphrase(home, passphrase_file), SystemClock(), SystemEntropy())
 
 
-def counted(number: int, thing: str) -> str:
-    """`1 host`, `2 hosts`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
 def day(time_s: int) -> str:
     """`2026-11-24`, in UTC."""
     return f"{datetime.fromtimestamp(time_s, UTC):%Y-%m-%d}"
@@ -105,7 +99,7 @@ def end_of(typed: str, option: str) -> int:
         last = date.fromisoformat(typed)
         return int(datetime(last.year, last.month, last.day, tzinfo=UTC).timestamp()) + DAY_S
     except ValueError:
-        raise typer.BadParameter(f"{typed!r} is no date such as 2030-12-31", param_hint=option) from None
+        raise typer.BadParameter(f"{typed!r} is not a date (YYYY-MM-DD)", param_hint=option) from None
 
 
 def moment(typed: str, option: str) -> int:
@@ -114,5 +108,5 @@ def moment(typed: str, option: str) -> int:
         found = datetime.fromisoformat(typed)
         return max(0, int((found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()))
     except (ValueError, OverflowError):
-        reason = f"{typed!r} is no date such as 2026-11-01 or 2026-11-01T14:30"
+        reason = f"{typed!r} is not a date (YYYY-MM-DD, or YYYY-MM-DDTHH:MM)"
         raise typer.BadParameter(reason, param_hint=option) from None

@@ -15,13 +15,13 @@ from quorate.cli.publisher_common import (
     PassphraseFile,
     RootPassphraseFile,
     ask_passphrase,
-    counted,
     home_of,
     minute,
     moment,
     open_publisher,
 )
 from quorate.clock import SystemClock, SystemEntropy
+from quorate.core.words import counted
 from quorate.publisher.blocklist import Kind
 from quorate.publisher.config import NEW_ROOT_PASSPHRASE_VARIABLE, root_passphrase
 from quorate.publisher.issue import Publisher

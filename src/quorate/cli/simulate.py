@@ -67,7 +67,7 @@ def command(
     swarm_seconds: Annotated[
         int | None,
         typer.Option(
-            "--swarm", min=1, help="Play random fleets with random faults for so many seconds.", show_default="no"
+            "--swarm", min=1, help="Play random fleets with random faults for this many seconds.", show_default="no"
         ),
     ] = None,
     swarm_seed: Annotated[

@@ -111,7 +111,7 @@ class RemoteHost:
     def _until(self, told: dict[str, Any]) -> int:
         until_s = told.get("certificate_expires_s")
         if not isinstance(until_s, int):
-            raise self._foreign("its answer is none of ours")
+            raise self._foreign("its answer is not that of a Quorate host")
         return until_s
 
     def _asked(
@@ -124,7 +124,7 @@ class RemoteHost:
         try:
             return msgspec.json.decode(content, type=dict[str, Any])
         except (msgspec.MsgspecError, ValueError):
-            raise self._foreign("its answer is none of ours") from None
+            raise self._foreign("its answer is not that of a Quorate host") from None
 
     def _exchange(self, method: str, path: str, body: bytes | None, read_s: float) -> tuple[int, bytes]:
         try:

@@ -110,14 +110,14 @@ SWITCHES: dict[str, Switch] = {
         Switch("sprt", "Listen on this TCP port (default 1688).", "PORT", roles=_HOST, is_remote=True),
         Switch(
             "sai",
-            "Refused clients ask again after so many minutes: 15 to 43200, default 120.",
+            "Minutes until a refused client asks again: 15 to 43200, default 120.",
             "MINUTES",
             roles=_HOST,
             is_remote=True,
         ),
         Switch(
             "sri",
-            "Activated clients renew after so many minutes: 15 to 43200, default 10080.",
+            "Minutes until an activated client renews: 15 to 43200, default 10080.",
             "MINUTES",
             roles=_HOST,
             is_remote=True,

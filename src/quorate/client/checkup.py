@@ -37,6 +37,7 @@ from quorate.core.ids import b64url
 from quorate.core.messages import HostDescription
 from quorate.core.policy import DAY_S
 from quorate.core.trust import Anchor, check_certificate, clock_skew, utc_text
+from quorate.core.words import counted
 from quorate.errors import (
     BY_CODE,
     ClockSkewError,
@@ -282,7 +283,7 @@ class ClientCheckup:
         if certificate.expires_s - now_s < CERTIFICATE_WARN_S:
             ending = HostCertificateEndingError(expires=utc_text(certificate.expires_s), days=days)
             return failed("certificate", ending, Level.WARN)
-        until = f"until {utc_text(certificate.expires_s)}, {days} days"
+        until = f"until {utc_text(certificate.expires_s)}, {counted(days, 'day')}"
         return Check("certificate", Level.OK, f"the KMS host's certificate is good {until}")
 
 

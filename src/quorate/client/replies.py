@@ -27,7 +27,9 @@ def read_answer(target: Target, status: int, headers: dict[str, str], body: byte
     try:
         return decode_answer(body)
     except MalformedError as fault:
-        raise not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
+        raise not_ours(
+            target, f"its answer is not that of a Quorate host ({clean(str(fault.values['reason']))})"
+        ) from None
 
 
 def check_is_answer(
@@ -59,7 +61,7 @@ def _reported(target: Target, status: int, headers: dict[str, str], body: bytes)
     try:
         problem = decode_problem(body)
     except MalformedError:
-        return not_ours(target, f"HTTP status {status} with a problem report that is none of ours")
+        return not_ours(target, f"HTTP status {status} with a problem report that is not Quorate's")
     error = problem.error()
     # Each fault that a host reports has its own HTTP status. Those without one are a client's to find, or to be signed.
     is_a_hosts = error is not None and (

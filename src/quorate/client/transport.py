@@ -112,7 +112,9 @@ class Transport:
         try:
             return decode_strict(_description_decoder, body, "the host's description")
         except MalformedError as fault:
-            raise not_ours(target, f"its description is none of ours ({clean(str(fault.values['reason']))})") from None
+            raise not_ours(
+                target, f"its description is not that of a Quorate host ({clean(str(fault.values['reason']))})"
+            ) from None
 
     def probe(
         self, target: Target, request: ActivationRequest, now_s: int, addresses: Sequence[str] | None = None
@@ -127,7 +129,9 @@ class Transport:
         try:
             return decode_strict(_probe_decoder, body, "the host's answer to a probe")
         except MalformedError as fault:
-            raise not_ours(target, f"its answer is none of ours ({clean(str(fault.values['reason']))})") from None
+            raise not_ours(
+                target, f"its answer is not that of a Quorate host ({clean(str(fault.values['reason']))})"
+            ) from None
 
     def trust(self, target: Target, now_s: int, addresses: Sequence[str] | None = None) -> PublishedTrust:
         """The publisher's trust documents, as far as this host carries them, unverified.

@@ -48,7 +48,7 @@ def armored(token: str) -> str:
     """
     name = _NAMES.get(typ_of(token) or "")
     if name is None:
-        raise MalformedError(what="the document", reason="it is none that is sent as text")
+        raise MalformedError(what="the document", reason="it is not a document that travels as text")
     data = token.translate(_TO_MAIL)
     lines = [data[at : at + _LINE] for at in range(0, len(data), _LINE)]
     begin, end = f"-----BEGIN QUORATE {name}-----", f"-----END QUORATE {name}-----"

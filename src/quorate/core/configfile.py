@@ -1,5 +1,5 @@
 """A role's configuration file: flat TOML, each value with its line, and everything that is wrong with it at once; and
-the environment's variables that are none of ours.
+variables of the environment that nothing reads.
 
 The rooms bring their settings; what a value may be is theirs to say.
 """

@@ -115,7 +115,7 @@ class Audit:
         if row.number != expected:
             return Finding(Break.MISSING, expected, f"{_events(expected, row.number - 1)} missing")
         if not isinstance(row.data, bytes) or len(row.data) > EVENT_BYTES_MAX:
-            return Finding(Break.EDITED, expected, f"event {expected} was changed: its content is none of a host's")
+            return Finding(Break.EDITED, expected, f"event {expected} was changed: no host wrote its content")
         place = self.place.then(row.data)
         if not row.digest:
             return Finding(Break.ADDED, expected, f"event {expected} was added by hand: it has no digest")

@@ -38,4 +38,7 @@ class EventExportError(QuorateError):
 
     code = "EVENT_EXPORT_FAILED"
     template = "events cannot be handed to {target}: {reason}"
-    hint_template = "Nothing is lost while the log keeps them: it goes on from event {number} by itself."
+    hint_template = (
+        "Nothing is lost while the log keeps them: the export goes on from event {number} once the target takes "
+        "events again."
+    )

@@ -13,7 +13,8 @@ class CountInsufficientError(RefusedError):
     template = "activation count {count} of {threshold}"
     hint_template = (
         "{missing} must contact this host within {window_days} days. "
-        "This client asks again by itself; nothing needs to be done here."
+        "This client is counted; it asks again once `quorate client run` or your program runs. "
+        "Nothing else needs to be done here."
     )
 
     def __init__(self, *, count: int, threshold: int, window_days: int = 30) -> None:
@@ -110,7 +111,9 @@ class CmidSupersededError(RefusedError):
 
     code = "CMID_SUPERSEDED"
     template = "another machine has gone on with CMID {cmid}: this one was copied from it, or it from this one"
-    hint_template = "The client takes a new CMID and asks again by itself; nothing needs to be done here."
+    hint_template = (
+        "The client has taken a new CMID and asks again with it once `quorate client run` or your program runs."
+    )
 
 
 class EnrolmentRequiredError(RefusedError):
@@ -153,7 +156,7 @@ class RateLimitedError(RefusedError):
     code = "RATE_LIMITED"
     http_status = 429
     template = "too many requests from here; retry in {retry_after_s} s"
-    hint_template = "Wait; the client does so by itself."
+    hint_template = "Wait; the client tries again later."
 
 
 class HostBusyError(RefusedError):
@@ -163,7 +166,7 @@ class HostBusyError(RefusedError):
     http_status = 503
     template = "this KMS host has {waiting} requests waiting and takes no more; retry in {retry_after_s} s"
     hint_template = (
-        "Wait; the client does so by itself. If it stays: look at the host's disk and `quorate host status`."
+        "Wait; the client tries again later. If it stays: look at the host's disk and `quorate host status`."
     )
 
 
@@ -177,7 +180,9 @@ class StoreUnavailableError(RefusedError):
     hint_template = "On the host: {advice}"
 
     def __init__(self, *, reason: object, path: object, retry_after_s: object, advice: object = None) -> None:
-        said = advice or (f"free disk space, make it writable, or end what locks {path}. The host recovers by itself.")
+        said = advice or (
+            f"free disk space, make it writable, or end what locks {path}. The host goes on as soon as it can write again."
+        )
         super().__init__(reason=reason, path=path, retry_after_s=retry_after_s, advice=said)
 
 
@@ -185,7 +190,7 @@ class HostStoppingError(RefusedError):
     code = "HOST_STOPPING"
     http_status = 503
     template = "this KMS host is stopping; retry in {retry_after_s} s"
-    hint_template = "Wait; the client does so by itself."
+    hint_template = "Wait; the client tries again later."
 
 
 class PublisherUnavailableError(QuorateError):
@@ -222,7 +227,7 @@ class TextDamagedError(MalformedError):
 
 
 class TextForeignError(MalformedError):
-    """Text that is well, but is another document or none of ours."""
+    """Text that is undamaged, but is another document, or not one of Quorate."""
 
     code = "TEXT_FOREIGN"
     template = "{what}: {reason}"
@@ -288,7 +293,7 @@ class MisdirectedRequestError(QuorateError):
 
 
 class NetworkNotAllowedError(QuorateError):
-    """The host's administrator has named the networks it serves, and this is none of them."""
+    """The host's administrator has named the networks it serves, and this network is not one of them."""
 
     code = "NETWORK_NOT_ALLOWED"
     http_status = 403

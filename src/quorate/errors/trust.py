@@ -18,7 +18,7 @@ class BadSignatureError(TrustError):
 
 class UnknownPublisherError(TrustError):
     code = "UNKNOWN_PUBLISHER"
-    template = "{what} is signed by {kid}, which is none of the publisher's keys here"
+    template = "{what} is signed by {kid}, which is not one of the publisher's keys known here"
     hint_template = "Use the publisher.jwks that ships with the product, or a document of this publisher."
 
 
@@ -115,19 +115,19 @@ class AnswerMismatchError(TrustError):
 
     code = "ANSWER_MISMATCH"
     template = "the answer is for another question: its {field} is not the one that was asked"
-    hint_template = "Somebody replays old answers, or a proxy mixes them up. The client asks again by itself."
+    hint_template = "Somebody replays old answers, or a proxy mixes them up. The client asks again later."
 
 
 class LeaseWrongMachineError(TrustError):
     code = "LEASE_WRONG_MACHINE"
     template = "the stored lease was made for another machine"
-    hint_template = "This machine was copied from an image; it takes a new CMID and activates by itself."
+    hint_template = "This machine was copied from an image; the client has taken a new CMID and activates with it."
 
 
 class LeaseDamagedError(TrustError):
     code = "LEASE_DAMAGED"
     template = "the stored lease cannot be read: {reason}"
-    hint_template = "It was set aside as {aside}; the client activates again by itself."
+    hint_template = "It was set aside as {aside}; the client activates again at its next attempt."
 
 
 class LeaseForeignError(TrustError):
@@ -135,7 +135,7 @@ class LeaseForeignError(TrustError):
 
     code = "LEASE_FOREIGN"
     template = "the stored lease is not for this installation: its {field} is another"
-    hint_template = "It is not used; the client activates again by itself."
+    hint_template = "It is not used; the client activates again at its next attempt."
 
 
 class LeaseExpiredError(TrustError):

@@ -15,6 +15,7 @@ from quorate.clock import Clock, Entropy
 from quorate.core.checkup import RESOLV_CONF_FIX, Check, Level, failed, judged, skipped
 from quorate.core.policy import DAY_S, HOUR_S
 from quorate.core.trust import utc_text
+from quorate.core.words import counted
 from quorate.errors import (
     ClockTurnedBackError,
     CountInsufficientError,
@@ -142,7 +143,7 @@ class HostCheckup:
         if ending is not None:
             fix = "Replace certificate and key; a running host takes them within a second."
             return Check("admin", Level.WARN, ending, TlsUnusableError.code, fix)
-        seen = f"{where} over TLS until {utc_text(identity.expires_s)}, for {tokens} tokens"
+        seen = f"{where} over TLS until {utc_text(identity.expires_s)}, for {counted(tokens, 'token')}"
         return Check("admin", Level.OK, seen)
 
     # --- files and papers ------------------------------------------------------------------------------------------
@@ -180,7 +181,9 @@ class HostCheckup:
             yield failed("certificate", notice, Level.WARN)
         else:
             days = (certificate.expires_s - now_s) // DAY_S
-            seen = f"activated for {certificate.customer} until {utc_text(certificate.expires_s)}, {days} days"
+            seen = (
+                f"activated for {certificate.customer} until {utc_text(certificate.expires_s)}, {counted(days, 'day')}"
+            )
             yield Check("certificate", Level.OK, seen)
         yield from _uncovered(credentials, certificate.groups)
 
@@ -293,7 +296,7 @@ class HostCheckup:
         for warning in falling(ahead):
             yield failed("forecast", warning, Level.WARN)
         if not falling(ahead):
-            seen = f"no count is going to fall below its threshold within {ahead.days} days"
+            seen = f"no count is going to fall below its threshold within {counted(ahead.days, 'day')}"
             yield Check("forecast", Level.OK, seen)
 
     def _last_event(self, host: Administration) -> Check:

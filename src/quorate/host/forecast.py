@@ -17,6 +17,7 @@ import msgspec
 from quorate.clock import Clock
 from quorate.core.policy import DAY_S, MachineClass, Threshold
 from quorate.core.trust import utc_text
+from quorate.core.words import counted
 from quorate.host.store.reports import ClientRow, LapseDay, Reports
 
 __all__ = [
@@ -282,8 +283,8 @@ def _silent(reports: Reports, shown: Iterable[ThresholdForecast], now_s: int, li
     for each in shown:
         if each.silent:
             classes.setdefault((each.group, each.window_s, each.silent_after_s), set()).update(each.counted)
-    for (group, window_s, waits_s), counted in sorted(classes.items()):
-        for row in reports.heard_between(group, sorted(counted), now_s - window_s, now_s - waits_s, limit):
+    for (group, window_s, waits_s), machine_classes in sorted(classes.items()):
+        for row in reports.heard_between(group, sorted(machine_classes), now_s - window_s, now_s - waits_s, limit):
             yield _silent_machine(row, window_s)
 
 
@@ -308,8 +309,8 @@ def _warning(shown: Iterable[ThresholdForecast]) -> str | None:
         if ahead.falls_on is not None:
             said.append(
                 f"{each.group}, threshold of {each.machine_class.value}s: the count falls below {each.threshold} on "
-                f"{ahead.falls_on}, in {ahead.falls_in_days} days, and comes down to {ahead.lowest}, if the "
-                f"silent stay silent ({each.silent} of {each.count} machines)"
+                f"{ahead.falls_on}, in {counted(ahead.falls_in_days or 0, 'day')}, and comes down to {ahead.lowest} "
+                f"if the silent stay silent ({each.silent} of {counted(each.count, 'machine')})"
                 + (f"; {soft_words(each)}" if each.soft_minimum is not None else "")
             )
     return "; ".join(said) or None

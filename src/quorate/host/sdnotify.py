@@ -34,7 +34,7 @@ class ServiceManager:
         self._clock = clock
         watched = environ.get("WATCHDOG_PID", str(pid)) == str(pid)
         self.watchdog_s = _whole(environ.get("WATCHDOG_USEC", "")) / 1_000_000 if watched else 0.0
-        """Without a pulse for so long it ends this process and starts another one; 0 when it does not."""
+        """After this long without a pulse it ends this process and starts another one; 0 when it does not."""
 
     def ready(self, status: str) -> None:
         """Started, or reloaded."""

@@ -91,7 +91,7 @@ def _sort(found: _Sorted, name: str, text: str) -> None:
     else:
         raise MalformedError(
             what=name,
-            reason="it is none of publisher.trust, publisher.revocations, a product file, and a host certificate",
+            reason="it is no publisher.trust, publisher.revocations, product file or host certificate",
         )
 
 

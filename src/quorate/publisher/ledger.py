@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from quorate.core.documents import HostCertificate, HostRequest
 from quorate.core.ids import key_proof
 from quorate.core.trust import utc_text
+from quorate.core.words import counted
 from quorate.errors import (
     HostCertificateExpiredError,
     HostKeyUsedUpError,
@@ -301,7 +302,7 @@ def _count(connection: sa.Connection, key: HostKey, request: HostRequest, thumbp
     used = connection.execute(sa.select(hosts.c.activations).where(*this)).scalar_one_or_none()
     if used is None:
         if key.hosts_used >= key.hosts_max:
-            taken = f"{key.hosts_used} of {key.hosts_max} hosts are activated with it"
+            taken = f"{key.hosts_used} of {counted(key.hosts_max, 'host')} activated with it"
             raise HostKeyUsedUpError(last_five=key.last_five, used=taken)
         connection.execute(
             hosts.insert().values(

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 
 from quorate.core.policy import DAY_S, MachineClass
+from quorate.core.words import counted
 from quorate.errors import InvalidSettingError
 from quorate.errors.installing import pip_install
 from quorate.sim.recording import STATUSES
@@ -109,7 +110,7 @@ def _words(minutes: int) -> str:
     for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
         if minutes % size == 0:
             return unit if minutes == size else f"{minutes // size} {unit}s"
-    return f"{minutes} minutes"
+    return counted(minutes, "minute")
 
 
 def _plotly_script() -> str:

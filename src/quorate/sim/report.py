@@ -12,6 +12,7 @@ from typing import Any
 
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
+from quorate.core.words import counted
 from quorate.sim.recording import STATUSES, Sample
 from quorate.sim.words import becomes, meaning
 from quorate.sim.world import Result
@@ -148,7 +149,7 @@ def _falls(result: Result) -> Iterable[tuple[int, str]]:
     for before, after in itertools.pairwise(result.recording.samples):
         for name, (count, _) in after.counts.items():
             if count < before.counts[name][0] and count < NEAR * threshold:
-                yield after.at_s, f"{name} counts {count} machines, {threshold} are needed"
+                yield after.at_s, f"{name} counts {counted(count, 'machine')}, {threshold} are needed"
 
 
 def _traffic(sample: Sample) -> str:
