@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.errors.base import QuorateError, RefusedError
+from quorate.errors.base import QuorateError, RefusedError, written_out
 
 
 class CountInsufficientError(RefusedError):
@@ -171,19 +171,21 @@ class HostBusyError(RefusedError):
 
 
 class StoreUnavailableError(RefusedError):
-    """The database cannot be written or read: disk full, locked, read-only, damaged, moved away. The hint is the next
-    step for that reason."""
+    """The database cannot be written or read: disk full, locked, read-only, damaged, moved away."""
 
     code = "STORE_UNAVAILABLE"
     http_status = 503
     template = "this KMS host cannot write its records: {reason}; retry in {retry_after_s} s"
-    hint_template = "On the host: {advice}"
+    hint_template = (
+        "On the host: free disk space, make it writable, or end what locks {path}. "
+        "The host goes on as soon as it can write again."
+    )
 
-    def __init__(self, *, reason: object, path: object, retry_after_s: object, advice: object = None) -> None:
-        said = advice or (
-            f"free disk space, make it writable, or end what locks {path}. The host goes on as soon as it can write again."
-        )
-        super().__init__(reason=reason, path=path, retry_after_s=retry_after_s, advice=said)
+    def __init__(self, *, reason: object, path: object, retry_after_s: object, advice: str | None = None) -> None:
+        super().__init__(reason=reason, path=path, retry_after_s=retry_after_s)
+        self.advice = advice
+        if advice is not None:
+            self.hint = written_out(f"On the host: {advice}")
 
 
 class HostStoppingError(RefusedError):
