@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import select
 import signal
 import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+
+from tests.support.child import Child
+from tests.support.waiting import PATIENCE_S
 
 DEMO = [sys.executable, "-m", "quorate", "demo", "--port", "0", "--admin-port", "0", "--retry-seconds", "0"]
 
@@ -19,7 +21,7 @@ def run(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
         [*DEMO, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
         env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
     )
 
@@ -58,36 +60,16 @@ def test_a_taken_port_is_exchanged_for_a_free_one(tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert f"127.0.0.1:{port}," not in done.stderr
-    assert "1 leases were read back" in done.stderr
+    assert "1 lease read back" in done.stderr
 
 
 def test_the_host_stays_up_until_ctrl_c_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    # Who starts these tests in the background has Ctrl-C ignored, and whatever they start would inherit that.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        demo = subprocess.Popen(
-            [*DEMO, "--clients", "3", "--threshold-client", "2", "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"},
-        )
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert demo.stderr is not None
-    assert demo.stdout is not None
-    ready = ""
-    try:
-        for line in demo.stderr:
-            if "/readyz" in line:
-                ready = line.split()[-1]
-                break
-        with urllib.request.urlopen(ready, timeout=10) as answer:  # noqa: S310  (our own, on loopback)
+    environ = {"HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    with Child([*DEMO, "--clients", "3", "--threshold-client", "2", "--json"], environ=environ) as demo:
+        ready = demo.error_with("/readyz").split()[-1]
+        with urllib.request.urlopen(ready, timeout=PATIENCE_S) as answer:  # noqa: S310  (our own, on loopback)
             assert json.load(answer)["ready"] is True
-        assert select.select([demo.stdout], [], [], 60)[0], "no figures in the pipe after 60 s, while the demo runs"
-        assert json.loads(demo.stdout.readline())["clients"] == 3
-    finally:
-        demo.send_signal(signal.SIGINT)
-        demo.communicate(timeout=60)
-    assert demo.returncode == 0
+        assert json.loads(demo.line("its figures, while it runs"))["clients"] == 3
+        demo.signal(signal.SIGINT)
+        assert demo.ends() == 0, demo.err
     assert list(tmp_path.glob("quorate-demo-*")) == []

@@ -153,7 +153,7 @@ def test_a_damaged_text_is_told_from_a_foreign_one(acme: Terminal) -> None:
     text = armored(AskingHost(1).request(ProductKey.parse(issue(acme))).strip())
     Path("damaged.txt").write_text(text.replace(text.splitlines()[2], ""))
     Path("foreign.txt").write_text(text.replace("HOST REQUEST", "HOST CERTIFICATE"))
-    for name, code in (("damaged.txt", "TEXT_DAMAGED"), ("foreign.txt", "TEXT_FOREIGN")):
+    for name, code in (("damaged.txt", "TEXT_DAMAGED"), ("foreign.txt", "WRONG_FILE")):
         ended = acme("confirm", name, "-o", "a.cert", "--json")
         assert (ended.code, ended.json()["error"]) == (1, code)
     assert not Path("a.cert").exists()

@@ -17,7 +17,7 @@ from quorate.client.client import Client
 from quorate.client.discovery.network import Network
 from quorate.client.identity import Machine
 from quorate.clock import SystemClock
-from quorate.errors import CountInsufficientError
+from quorate.errors import CountInsufficientError, FilePermissionsError
 from quorate.host.config import Settings
 from quorate.host.publication.locate import Names
 from quorate.host.publication.machine import Surroundings
@@ -245,8 +245,8 @@ def test_a_key_that_others_may_read_is_refused_when_set_and_told_when_it_becomes
     with publishing(tmp_path / "host", around(bind), signed(key_file)) as host:
         shows(bind, f"0 0 {host.port} kms01.corp.test.")
         key_file.chmod(0o644)
-        loose = host.admin("/api/v1/settings", "PATCH", {"dns-tsig-key": str(key_file)})
-        assert loose.problem.code == "FILE_PERMISSIONS"
+        with pytest.raises(FilePermissionsError):
+            host.administration.set_settings({"dns-tsig-key": str(key_file)})
         host.administration.set_settings({"dns-priority": "4"})  # needs no look into the file, and is not held up
         until(lambda: bool(events(host, 12293)), "event 12293")
         assert events(host, 12293)[0]["code"] == "FILE_PERMISSIONS"

@@ -168,8 +168,10 @@ def test_a_source_is_locked_out_and_the_others_and_the_machine_itself_are_not(tm
         token = there.token("alice", "operate")
         place = "/api/v1/session"
         assert [status for status, _ in there.ask(place, "-", token)] == [401, 200]
-        statuses = [status for status, _ in there.ask(place, *["wrong"] * FAILURES_MAX, token)]
-        assert statuses == [401] * FAILURES_MAX + [429]
+        statuses = [status for status, _ in there.ask(place, *["wrong"] * (FAILURES_MAX + 1), token)]
+        assert statuses == [401] * FAILURES_MAX + [429, 200], (
+            "a right token never waits: many may stand behind one address"
+        )
         [(status, told)] = there.ask(place, token, source=ADDRESS)
         assert (status, told) == (200, {"name": "alice", "scope": "operate", "source": ADDRESS})
         [event] = there.settled_events(12316, 1)

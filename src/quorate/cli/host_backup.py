@@ -12,6 +12,7 @@ import typer
 
 from quorate.cli.hostopen import host_paths
 from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.variables import BACKUP_PASSPHRASE_VARIABLE
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.trust import utc_text
 from quorate.host.backup import Backup, back_up
@@ -21,7 +22,6 @@ from quorate.publisher.config import passphrase
 
 __all__ = ["add_backup_commands"]
 
-BACKUP_PASSPHRASE_VARIABLE = "QUORATE_BACKUP_PASSPHRASE"  # noqa: S105 - the variable's name, not its content
 BackupPassphraseFile = Annotated[
     Path | None,
     typer.Option(

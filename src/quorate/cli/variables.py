@@ -23,6 +23,7 @@ from quorate.publisher.config import (
 
 __all__ = [
     "ADMIN_TOKEN_VARIABLE",
+    "BACKUP_PASSPHRASE_VARIABLE",
     "known_variables",
     "option_variables",
     "unknown_variable_error",
@@ -30,8 +31,10 @@ __all__ = [
 ]
 
 ADMIN_TOKEN_VARIABLE = "QUORATE_ADMIN_TOKEN"  # noqa: S105 - the variable's name, not its content
+BACKUP_PASSPHRASE_VARIABLE = "QUORATE_BACKUP_PASSPHRASE"  # noqa: S105 - likewise
 _WITHOUT_OPTION = {
     ADMIN_TOKEN_VARIABLE,
+    BACKUP_PASSPHRASE_VARIABLE,
     PASSPHRASE_VARIABLE,
     ROOT_PASSPHRASE_VARIABLE,
     NEW_ROOT_PASSPHRASE_VARIABLE,

@@ -259,8 +259,9 @@ class AnswerWriter:
             decided = self._store.decide([each.arrived for each in batch], self._clock.now_s())
         except StoreUnavailableError as fault:
             self._store_failed(fault, len(batch))
-            values = fault.values | {"retry_after_s": self._patience_s()}
-            return [StoreUnavailableError(**values, advice=fault.advice) for _ in batch]
+            reason, path, advice = fault.values["reason"], fault.values["path"], fault.advice
+            wait_s = self._patience_s()
+            return [StoreUnavailableError(reason=reason, path=path, retry_after_s=wait_s, advice=advice) for _ in batch]
         except Exception:  # noqa: BLE001  (whoever waits is told; the thread must live)
             self._log.exception("batch_failed", requests=len(batch))
             if len(batch) == 1:
