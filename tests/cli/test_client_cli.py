@@ -151,7 +151,7 @@ def test_activate_is_licensed_or_says_why_with_the_exit_code(
         18,
         25,
     )
-    assert said.err == f"error: {said.json['message']}\nhint: {said.json['hint']}\n"
+    assert said.err == f"not yet activated: 18 of 25 machines\nhint: {said.json['hint']}\n"
     said = quorate("activate")
     assert (said.exit_code, said.out) == (3, "")
     assert "not yet activated: 18 of 25 machines" in said.err

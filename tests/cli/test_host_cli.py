@@ -92,7 +92,7 @@ def test_status_for_people_is_readable_at_a_glance(tmp_path: Path) -> None:
         "NOT ACTIVATED: this KMS host is not activated, not running",
         "0 of 25  25 more machines needed (counting servers and clients)",
         "Listening on port:   1688 (all addresses)",
-        "Renewal interval:    10080 minutes",
+        "Renewal interval:    10,080 minutes",
         "DNS publishing:      enabled",
         "KMS priority:        Normal",
     ):

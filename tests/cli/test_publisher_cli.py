@@ -198,7 +198,7 @@ def test_the_limits_of_a_key_are_told_with_their_numbers(acme: Terminal) -> None
     acme.well("confirm", request_file(acme.folder, key, 1), "-o", "one.cert")
     ended = acme("confirm", request_file(acme.folder, key, 2), "-o", "two.cert", "--json")
     assert (ended.code, ended.json()["error"], ended.json()["hresult"]) == (1, "HOST_KEY_USED_UP", "0xC004C008")
-    assert "1 of 1 hosts" in ended.err
+    assert "1 of 1 host " in ended.err
     assert not Path("two.cert").exists()
 
 

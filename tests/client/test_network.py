@@ -29,12 +29,15 @@ from tests.support.clocks import START_S
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
-        (RawReply(b"<html><body>It works!</body></html>", headers={"Content-Type": "text/html"}), "none of ours"),
-        (RawReply(b""), "none of ours"),
+        (
+            RawReply(b"<html><body>It works!</body></html>", headers={"Content-Type": "text/html"}),
+            "not that of a Quorate host",
+        ),
+        (RawReply(b""), "not that of a Quorate host"),
         (RawReply(b'{"answer": "a", "host_certificate": "b"}'), "revocations"),
         (RawReply(b'{"answer": 1, "host_certificate": "b", "revocations": 0}'), "answer"),
-        (RawReply(b'{"licenses": []}'), "none of ours"),
-        (RawReply(b"[" * 60_000), "none of ours"),
+        (RawReply(b'{"licenses": []}'), "not that of a Quorate host"),
+        (RawReply(b"[" * 60_000), "not that of a Quorate host"),
         (RawReply(b'{"answer": "' + b"a" * 70_000), "longer than 65536 bytes"),
         (RawReply(b"", status=204), "204"),
         (RawReply(b"", status=302, headers={"Location": "http://127.0.0.1:1/"}), "redirects"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -133,6 +134,7 @@ def test_a_truncated_answer_is_fetched_by_tcp(site: Site) -> None:
 
 def test_a_truncated_answer_whose_tcp_port_is_closed_names_that_port(site: Site) -> None:
     site.names.script = lambda question, _: reply(question, TC=True)
+    site.names.tcp.shutdown(socket.SHUT_RDWR)  # a server that waits for callers keeps listening when it is only closed
     site.names.tcp.close()
     error = fails(site.client())
     assert error.code == "DNS_SERVER_FAILURE"

@@ -156,7 +156,7 @@ def test_a_client_needs_nothing_of_a_hosts_libraries(state: Path, words: list[st
 def test_alone_it_says_that_this_machine_is_nothing_and_how_to_begin(state: Path, quorate: Quorate) -> None:
     said = quorate()
     assert said.code == 0
-    assert said.out.startswith("This machine is nothing yet")
+    assert said.out.startswith("This machine has no role yet")
     for command in ("quorate demo", "quorate client init ", "quorate host init ", "quorate publisher init "):
         assert command in said.out
     assert "Usage: quorate" in said.out
