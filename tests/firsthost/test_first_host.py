@@ -51,7 +51,7 @@ class Step:
 
     @property
     def may_fail(self) -> bool:
-        return any(line.startswith(("[fail]", "error:")) for line in self.printed)
+        return any(line.startswith(("[fail]", "error:", "not yet activated:")) for line in self.printed)
 
 
 def steps(page: str) -> Iterator[Step]:

@@ -17,6 +17,7 @@ import msgspec
 from starlette.types import ASGIApp
 
 from quorate.core.admintoken import Scope
+from quorate.core.policy import HOUR_S
 from quorate.host.admin_api import admin_application
 from quorate.host.admin_changes import Publication
 from quorate.host.gate import Gate
@@ -81,8 +82,12 @@ class Afar:
         }
         sent: list[Any] = []
 
+        asked: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
+
         async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
+            while not asked:  # who reads a streamed answer stays until its end
+                await asyncio.sleep(HOUR_S)
+            return asked.pop()
 
         async def send(message: Any) -> None:
             sent.append(message)

@@ -61,7 +61,7 @@ def test_the_limits_can_be_chosen_for_each_key(publisher: Publisher) -> None:
     publisher.confirm(host.request(key))
     with pytest.raises(HostKeyUsedUpError, match="2 of 2 activations"):
         publisher.confirm(host.request(key))
-    with pytest.raises(HostKeyUsedUpError, match="1 of 1 hosts"):
+    with pytest.raises(HostKeyUsedUpError, match="1 of 1 host "):
         publisher.confirm(AskingHost(2).request(key))
     other = publisher.issue_host_key("Contoso", ["acme"], hosts=1)
     assert publisher.confirm(host.request(other))  # each key counts for itself
@@ -72,7 +72,7 @@ def test_a_second_key_pair_under_the_same_host_id_takes_a_place_of_its_own(publi
     host, copy = AskingHost(1), AskingHost(2)
     publisher.confirm(host.request(key))
     copy.host_id = host.host_id
-    with pytest.raises(HostKeyUsedUpError, match="1 of 1 hosts"):
+    with pytest.raises(HostKeyUsedUpError, match="1 of 1 host "):
         publisher.confirm(copy.request(key))
 
 
