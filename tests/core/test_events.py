@@ -13,6 +13,7 @@ from quorate.core.events import (
     AdministrationLocked,
     AnswerReceived,
     ClientEvent,
+    ClockAccepted,
     ClockUnconfirmed,
     CmidForked,
     CountFalling,
@@ -223,6 +224,7 @@ def test_an_event_survives_being_written_down_with_its_id() -> None:
         ExportChanged(time_s=1, code="EVENT_EXPORT_FAILED", target="journald", message="m"),
         EventDamaged(time_s=0, code="EVENT_DAMAGED", message="m"),
         ClockUnconfirmed(time_s=1, code="CLOCK_UNCONFIRMED", certain_s=0, message="m"),
+        ClockAccepted(time_s=1, cmid="c", known_s=2, rearms_left=2),
     ]
     for event in events:
         written = msgspec.json.encode(event)

@@ -210,7 +210,19 @@ def test_a_policy_of_short_intervals_binds_a_client_that_has_not_heard_any_host(
 def test_a_client_never_comes_earlier_than_a_busy_host_asked_for(retry_after_s: int, chance: float) -> None:
     life = step(fresh(), Event.UNANSWERED, START_S, POLICY, retry_after_s=retry_after_s, chance=chance)
     assert life.next_attempt_s is not None
-    assert max(1, retry_after_s) <= life.next_attempt_s - START_S <= max(1, retry_after_s * (1 + JITTER) + 1)
+    asked_s = max(60, retry_after_s)  # and never sooner than a minute
+    assert asked_s <= life.next_attempt_s - START_S <= asked_s * (1 + JITTER) + 1
+
+
+def test_advice_to_come_back_at_once_is_followed_ever_less_up_to_the_policys_least_interval() -> None:
+    life, waits = fresh(), []
+    for _ in range(8):
+        life = step(life, Event.UNANSWERED, START_S, POLICY, retry_after_s=1)
+        waits.append((life.next_attempt_s or 0) - START_S)
+    assert waits == [60, 120, 240, 480, 900, 900, 900, 900]
+    life = step(life, Event.REFUSED, START_S, POLICY)
+    life = step(life, Event.UNANSWERED, START_S, POLICY, retry_after_s=1)
+    assert life.next_attempt_s == START_S + 60
 
 
 def test_one_forged_retry_after_silences_a_client_for_little_more_than_a_day() -> None:

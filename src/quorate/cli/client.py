@@ -231,6 +231,17 @@ def discover(
     show_discovery(Output(as_json), _client(_found(folder, product_id)).discover(), is_explained=explain)
 
 
+@app.command("accept-clock", epilog="Example: quorate client accept-clock")
+def accept_clock(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
+    """Take this machine's clock for right, after CLOCK_TURNED_BACK and where no KMS host can be reached.
+
+    A lease stays, and runs by this clock. Uses one of the rearms that the publisher allows; none where the clock is not
+    turned back.
+    """
+    client = _client(_found(folder, product_id))
+    _show(Output(as_json), client, client.accept_clock())
+
+
 @app.command(epilog="Example: quorate client rearm")
 def rearm(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
     """Take a new CMID and begin the initial grace anew, as before an image is made of this machine."""

@@ -17,7 +17,7 @@ import msgspec
 
 from quorate.client.asking import request_of, with_proof
 from quorate.client.checkup_dns import check_dns
-from quorate.client.checkup_fixes import CLOCK_PROVEN, SET_CLOCK, found_failed
+from quorate.client.checkup_fixes import CLOCK_ACCEPTED, CLOCK_PROVEN, SET_CLOCK, found_failed
 from quorate.client.checkup_lease import check_attempt, check_lease
 from quorate.client.config import Settings
 from quorate.client.discovery.network import Network
@@ -199,7 +199,7 @@ class ClientCheckup:
         apart_s = abs(host_s - now_s)
         local = self._local_clock(standing, now_s)
         if local is not None and apart_s > tolerance_s:
-            raise ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(standing.proven_s))
+            raise standing.turned_back(now_s)
         if apart_s > tolerance_s:
             raise clock_skew(host_s=host_s, client_s=now_s, tolerance_s=tolerance_s)
         if local is not None:
@@ -213,7 +213,9 @@ class ClientCheckup:
         """What can be said without any host: whether the clock was turned back."""
         if not standing.is_turned_back(now_s, self._anchor.product.policy):
             return None
-        return found_failed("clock", ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(standing.proven_s)))
+        check = found_failed("clock", standing.turned_back(now_s))
+        left = standing.usable_words(now_s, self._anchor.product.policy)
+        return replace(check, seen=f"{check.seen} ({left})", fix=f"{check.fix}. {CLOCK_ACCEPTED}")
 
     def _chain(self, found: Found, said: HostDescription, now_s: int) -> Check:
         if said.host_certificate is None:

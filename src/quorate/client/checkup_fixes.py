@@ -9,10 +9,11 @@ from __future__ import annotations
 from quorate.core.checkup import Check, failed
 from quorate.errors import ClockSkewError, ClockTurnedBackError, HostUnreachableError, QuorateError
 
-__all__ = ["CLOCK_PROVEN", "SET_CLOCK", "found_failed"]
+__all__ = ["CLOCK_ACCEPTED", "CLOCK_PROVEN", "SET_CLOCK", "found_failed"]
 
 SET_CLOCK = "`timedatectl set-ntp true` on the machine that is wrong (the time zone does not matter)"
-CLOCK_PROVEN = "The clock is right now, and one contact proves it: `quorate client activate`."
+CLOCK_PROVEN = "The clock is right now, and a lease proves it: `quorate client activate`."
+CLOCK_ACCEPTED = "Where this clock is right and no KMS host can be reached: `quorate client accept-clock`"
 
 
 def found_failed(step: str, error: QuorateError) -> Check:

@@ -98,12 +98,13 @@ class Client:
         self._keeper = Keeper(file, self._anchor, edition, here, self._clock, self._entropy)
         self._transport = Transport(transport or settings.transport)
         self._network = network or settings.network
+        self._events = ClientEventLog(file.events_path)
         self._driver = Driver(
             self._keeper,
             self._anchor,
             self._transport,
             here,
-            ClientEventLog(file.events_path),
+            self._events,
             self._clock,
             self._entropy,
             network=self._network,
@@ -198,6 +199,29 @@ class Client:
             if state.is_uninstalled:
                 raise UninstalledError(product=self._anchor.product.name)
             self._keeper.keep(state.rearmed(now_s, self._entropy, policy), None)
+        return self.status()
+
+    def accept_clock(self) -> Status:
+        """Take this machine's clock for right, though a later time is known here: the way back from CLOCK_TURNED_BACK
+        where no KMS host can be reached. A lease stays, and runs by this clock; a grace begins anew. Uses one rearm;
+        nothing happens, and none is used, where the clock is not turned back.
+
+        Raises:
+            RearmLimitReachedError: rearms were used as often as the publisher allows.
+            UninstalledError: there is nothing that could be used.
+            FileAccessError, StateInUseError: nothing was changed.
+        """
+        now_s, policy = self._clock.now_s(), self._anchor.product.policy
+        with self._keeper.exclusive(PATIENCE_S):
+            standing = self._keeper.standing(now_s, is_locked=True)
+            if standing.state.is_uninstalled:
+                raise UninstalledError(product=self._anchor.product.name)
+            if standing.is_turned_back(now_s, policy):
+                state = standing.state.clock_accepted(now_s, policy)
+                self._keeper.keep(state, standing.lease)
+                self._keeper.believe(now_s)
+                rearms_left = policy.rearm_limit - state.life.rearms
+                self._events.clock_accepted(now_s, standing.known_s, state.cmid, rearms_left)
         return self.status()
 
     def uninstall(self) -> Status:

@@ -195,7 +195,7 @@ class Driver:
         now_s = self._clock.now_s()
         if standing.state.is_uninstalled:
             return UninstalledError(product=self._anchor.product.name)
-        standing = Standing(standing.state.asking(self._entropy), standing.lease, standing.proven_s)
+        standing = _replace(standing, state=standing.state.asking(self._entropy))
         unwritable = self._keep(standing, unwritable)
         learnt = self._learnt()
         try:
@@ -207,7 +207,7 @@ class Driver:
         except QuorateError as error:
             standing = self._judged_anew(standing, now_s, learnt)
             state = standing.state.unanswered(error, now_s, self._chance(), self._anchor.product.policy)
-            self._keep(Standing(state, standing.lease, standing.proven_s), unwritable)
+            self._keep(_replace(standing, state=state), unwritable)
             return error.with_traceback(None)  # it is a value from here on; its frames hold it
         unwritable = self._keep(standing, unwritable)
         return refusal or unwritable
@@ -238,11 +238,11 @@ class Driver:
         failure = search.failure()
         if not is_anybody:
             self._events.sent(request, None, self._anchor, failure)
-        # A signed refusal is an answer too: where it is the most telling of all, its intervals and time are adopted.
+        # A signed refusal is an answer too: where it is the most telling of all, its intervals are adopted.
         for said in unheard:
             if type(said.refusal) is type(failure):
                 believed = self._believe(self._judged_anew(standing, now_s, learnt), said, now_s)
-                return Standing(believed.state.with_outcome(failure), believed.lease, believed.proven_s), failure
+                return _replace(believed, state=believed.state.with_outcome(failure)), failure
         raise failure
 
     def _ask(self, standing: Standing, search: Search, found: Found, request: ActivationRequest) -> _AskingOne:
@@ -281,23 +281,21 @@ class Driver:
             return standing
         standing = self._keeper.judged_anew(standing, now_s)
         state = standing.state.with_list_seen(self._learner.news.seen())
-        return Standing(state, standing.lease, standing.proven_s)
+        return _replace(standing, state=state)
 
     def _believe(self, standing: Standing, verified: _Said, now_s: int) -> Standing:
-        """The standing after a verified answer, which also proves the time."""
-        policy, said = self._anchor.product.policy, verified.said
-        state, lease = standing.state, standing.lease
-        self._keeper.believe(said.issued_s)
-        if isinstance(said, Lease):
-            lease = said
-        elif lease is not None and lease.issued_s > said.issued_s + policy.clock_tolerance_s:
-            state, lease = state.without_lease(now_s, policy), None  # made at a time that has not been yet
+        """The standing after a verified answer. A lease proves the time, too; a refusal proves nothing: its host's
+        clock may be the one that is wrong."""
+        said, state = verified.said, standing.state
         chance, anchor = self._chance(), self._anchor
         if isinstance(verified.refusal, CmidSupersededError) and isinstance(said, Refusal):
             state = state.superseded(said, verified.answer, verified.found, now_s, chance, anchor, self._entropy)
         else:
             state = state.answered(said, verified.answer, verified.found, now_s, chance, anchor)
-        return Standing(state, lease, said.issued_s)
+        if isinstance(said, Refusal):
+            return _replace(standing, state=state)
+        self._keeper.believe(said.issued_s)
+        return _replace(standing, state=state, lease=said, proven_s=said.issued_s)
 
     def _keep(self, standing: Standing, unwritable: FileAccessError | None) -> FileAccessError | None:
         """Write it; or, where that does not work, go on with it in memory. What was in the way."""
@@ -312,3 +310,6 @@ class Driver:
 
     def _chance(self) -> float:
         return min(self._entropy.uniform(0.0, 1.0), 0.999_999)
+
+
+_replace = msgspec.structs.replace

@@ -1,4 +1,4 @@
-"""The client's event log: one JSON object per line, events 12288 and 12289 (`core.events`), bounded on disk.
+"""The client's event log: one JSON object per line, events 12288, 12289 and 12320 (`core.events`), bounded on disk.
 
 Writing it is best effort: a full disk must not stop an activation.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import UNSET
 
 from quorate.client.discovery.target import Target
-from quorate.core.events import AnswerReceived, RequestSent
+from quorate.core.events import AnswerReceived, ClientEvent, ClockAccepted, RequestSent
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, encode
 from quorate.core.trust import Anchor, soft_until
@@ -82,7 +82,11 @@ class ClientEventLog:
             )
         )
 
-    def _write(self, event: RequestSent | AnswerReceived) -> None:
+    def clock_accepted(self, now_s: int, known_s: int, cmid: str, rearms_left: int) -> None:
+        """12320: the administrator said that it is `now_s`, not `known_s` or later."""
+        self._write(ClockAccepted(time_s=now_s, cmid=cmid, known_s=known_s, rearms_left=rearms_left))
+
+    def _write(self, event: ClientEvent) -> None:
         """One event, in one write, so that lines of two processes do not mix."""
         line = encode(event) + b"\n"
         with contextlib.suppress(OSError):

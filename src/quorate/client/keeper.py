@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
+from quorate.client.clockmark import ClockMark
 from quorate.client.identity import Machine
 from quorate.client.leasefile import FileIdentity, LeaseFile
 from quorate.client.news import News
@@ -21,7 +22,6 @@ from quorate.client.state import STATE_BYTES_MAX, ClientState, decode_state, fre
 from quorate.clock import Clock, Entropy
 from quorate.core.lease import Lease
 from quorate.core.messages import encode
-from quorate.core.policy import HOUR_S
 from quorate.core.trust import Anchor, Question
 from quorate.errors import (
     AnswerMismatchError,
@@ -43,7 +43,6 @@ from quorate.errors import (
 __all__ = ["TAKEN_BACK", "CheckStored", "Keeper"]
 
 TAKEN_BACK = (HostRevokedError, RetiredKeyError, KeyRoleError)  # a lease that was good, until its publisher said no
-SEEN_EVERY_S = HOUR_S  # a quarter of the usual clock tolerance
 
 
 CheckStored = Callable[[str, str, Question, Anchor], Lease]
@@ -67,7 +66,7 @@ class Keeper:
 
     __slots__ = (
         *("_anchor", "_check", "_clock", "_edition", "_entropy", "_file", "_lock", "_machine"),
-        *("_noted_s", "_read", "_seen_s", "is_unsaved", "news"),
+        *("_mark", "_noted", "_read", "_stored", "is_unsaved", "news"),
     )
 
     def __init__(
@@ -90,8 +89,8 @@ class Keeper:
         self._check = check if self.news is None else self.news.check_stored
         self._lock = file.lock(clock)
         self._read: _Read | None = None
-        self._seen_s = 0  # the newest time this machine's clock has shown, and the newest noted on disk
-        self._noted_s = 0
+        # What this machine's clock has shown; what of it was to be noted; and what the disk holds, as far as is known.
+        self._mark = self._noted = self._stored = ClockMark()
         self.is_unsaved = False
 
     def standing(self, now_s: int, *, is_locked: bool = False) -> Standing:
@@ -103,10 +102,9 @@ class Keeper:
         read = self._read
         if read is None or read.identity != identity:
             read = self._load(identity, now_s, is_locked)
-        standing = read.standing
-        if self._seen_s > standing.proven_s:
-            standing = Standing(standing.state, standing.lease, self._seen_s)
-        self._see(now_s)
+        standing = self._seen(read.standing, now_s)
+        if standing.lease is None and standing.grace_began_nowhere(now_s, self._anchor):
+            standing = self._grace_begun(standing, now_s, is_locked)
         return standing
 
     def exclusive(self, patience_s: float) -> AbstractContextManager[bool]:
@@ -146,29 +144,52 @@ class Keeper:
         try:
             self._proven(standing.state)
         except TAKEN_BACK as fault:
-            at_s = max(now_s, standing.state.proven_s)
+            at_s = max(now_s, standing.proven_s)
             state = standing.state.without_lease(at_s, self._anchor.product.policy).with_outcome(fault)
-            return Standing(state, None, standing.proven_s)
+            return Standing.of(state, None, standing.mark)
         except QuorateError:  # whatever else is wrong with it shows when it is read again
             return standing
         return standing
 
     def believe(self, now_s: int) -> None:
-        """A host has proven the time: what this machine's clock had shown before counts no more."""
-        self._seen_s = self._noted_s = now_s
-        self._file.note_seen(now_s)
+        """A lease, or the administrator, has proven the time: what the clock had shown before counts no more."""
+        self._mark = ClockMark(confirmed_s=now_s)
+        self._note()
 
-    def _see(self, now_s: int) -> None:
-        if now_s > self._seen_s:
-            self._seen_s = now_s
-            if now_s - self._noted_s >= SEEN_EVERY_S:
-                self._noted_s = now_s
-                self._file.note_seen(now_s)
+    def _note(self) -> None:
+        self._noted = self._mark
+        if self._file.note_mark(self._mark):
+            self._stored = self._mark
+
+    def _seen(self, standing: Standing, now_s: int) -> Standing:
+        """The standing with the mark, after the clock has shown `now_s`."""
+        tolerance_s = self._anchor.product.policy.clock_tolerance_s
+        mark = self._mark.looked(now_s, standing.proven_s, tolerance_s)
+        if mark is not self._mark and mark.is_news_to(self._noted):
+            stored = self._file.mark()
+            if stored not in (self._stored, ClockMark()):  # another process has noted what it saw meanwhile
+                mark = stored.looked(now_s, standing.proven_s, tolerance_s)
+            self._mark, self._stored = mark, stored
+            self._note()
+        self._mark = mark
+        return standing if mark is standing.mark else msgspec.structs.replace(standing, mark=mark)
+
+    def _grace_begun(self, standing: Standing, now_s: int, is_locked: bool) -> Standing:
+        """The standing with a grace that begins now; on disk where that can be written."""
+        state = standing.state.with_grace_begun(now_s, self._anchor.product.policy)
+        if is_locked:
+            with contextlib.suppress(FileAccessError):
+                return self._seen(self.keep(state, None).standing, now_s)
+        else:
+            with contextlib.suppress(FileAccessError, StateInUseError), self.exclusive(0):
+                if self._file.identity() == (None if self._read is None else self._read.identity):
+                    return self._seen(self.keep(state, None).standing, now_s)
+        return self._seen(self.keep_in_memory(state, None).standing, now_s)
 
     # --- reading, and beginning anew -------------------------------------------------------------------------------
 
     def _load(self, identity: FileIdentity | None, now_s: int, is_locked: bool) -> _Read:
-        self._seen_s = self._noted_s = self._file.seen_s()
+        self._mark = self._noted = self._stored = self._file.mark()
         try:
             state = self._decoded()
             return self._remember(identity, state, self._verified(state))
@@ -202,8 +223,7 @@ class Keeper:
 
     def _remember(self, identity: FileIdentity | None, state: ClientState, lease: Lease | None) -> _Read:
         self.is_unsaved = False
-        proven_s = max(state.proven_s, 0 if lease is None else lease.issued_s)
-        self._read = _Read(identity, Standing(state, lease, proven_s))
+        self._read = _Read(identity, Standing.of(state, lease, self._mark))
         return self._read
 
     def _decoded(self) -> ClientState:

@@ -7,7 +7,7 @@
 | `publisher.json` | the publisher's newest keys and revocation list (`client.news`); replaced whole as well |
 | `enrolment.key` | the site's enrolment secret, where one was set (`client.enrolment`); for its owner alone |
 | `client.lock` | held by whoever changes the record |
-| `seen` | the newest time this machine's clock has shown, noted about once an hour; of no worth alone |
+| `seen` | what this machine's clock has shown (`client.clockmark`), noted about once an hour; of no worth alone |
 | `events.jsonl` | the event log |
 """
 
@@ -17,6 +17,7 @@ import contextlib
 import os
 from pathlib import Path
 
+from quorate.client.clockmark import MARK_BYTES_MAX, ClockMark, decode_mark, encode_mark
 from quorate.client.filelock import FileLock
 from quorate.clock import Clock
 from quorate.files import access_fault, replace_file
@@ -25,7 +26,6 @@ from quorate.opening import open_plain, place_of
 __all__ = ["FileIdentity", "LeaseFile"]
 
 DAMAGED_MAX = 5
-_SEEN_DIGITS = 12
 
 FileIdentity = tuple[int, int, int, int]
 """Device-wide number, times of last change (content, metadata; nanoseconds) and size: what a new content changes."""
@@ -100,24 +100,25 @@ class LeaseFile:
             return None
         return aside
 
-    def seen_s(self) -> int:
-        """The newest time noted; 0 when there is none, or none that can be read."""
+    def mark(self) -> ClockMark:
+        """What was noted of the clock; an empty mark when there is none, or none that can be read."""
         try:
             with os.fdopen(open_plain(self._seen), "rb") as file:
-                text = file.read(_SEEN_DIGITS + 1).strip()
+                return decode_mark(file.read(MARK_BYTES_MAX + 1))
         except OSError:
-            return 0
-        return int(text) if text.isdigit() and len(text) <= _SEEN_DIGITS else 0
+            return ClockMark()
 
-    def note_seen(self, now_s: int) -> None:
-        """Note the time; best effort. Overwritten in place and not forced to disk: it costs a few microseconds, and
-        what a power failure leaves of it is either readable or ignored."""
+    def note_mark(self, mark: ClockMark) -> bool:
+        """Note it; best effort: whether it worked. Overwritten in place and not forced to disk: it costs a few
+        microseconds, and what a power failure leaves of it is either readable or ignored."""
         with contextlib.suppress(OSError):
             handle = open_plain(self._seen, os.O_WRONLY | os.O_CREAT, 0o644)
             try:
-                os.write(handle, b"%0*d" % (_SEEN_DIGITS, now_s))
+                os.write(handle, encode_mark(mark))
             finally:
                 os.close(handle)
+            return True
+        return False
 
 
 _BINARY = os.O_RDONLY | getattr(os, "O_BINARY", 0)

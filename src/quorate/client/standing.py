@@ -1,7 +1,8 @@
 """Where a client stands at a given moment: its record, its verified lease and its clock become a `Status`. Pure.
 
-The highest time ever proven bounds the clock: time before it, beyond the policy's clock tolerance, is not believed.
-The state is then shown as of the proven time and is not usable, until the clock is right or a host proves it so.
+What is known of the time bounds the clock: the issue of the newest lease, and what this clock itself has lived through.
+Time before it, beyond the policy's clock tolerance, is not believed: the state is shown as of the known time, and is
+usable for a bounded grace only, until the clock is right, a lease proves it so, or the administrator accepts it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from quorate.client.clockmark import ClockMark
 from quorate.client.discovery.target import Source
-from quorate.client.state import ClientState
+from quorate.client.state import ClientState, grace_s
 from quorate.core import lifecycle
 from quorate.core.lease import Lease
 from quorate.core.lifecycle import USABLE, Life
@@ -72,11 +74,31 @@ class Status:
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """A record whose lease was verified, and the highest time that was ever proven beside it."""
+    """A record whose lease was verified, with what is known of the time.
+
+    Attributes:
+        proven_s: when its lease was issued; else what the record says of the newest one, or the administrator.
+        mark: what this machine's clock has shown.
+    """
 
     state: ClientState
     lease: Lease | None
     proven_s: int
+    mark: ClockMark = ClockMark()
+
+    @classmethod
+    def of(cls, state: ClientState, lease: Lease | None, mark: ClockMark) -> Standing:
+        """The standing of a record whose lease, where it has one, is `lease`."""
+        if state.accepted_s is not None:
+            return cls(state, lease, state.accepted_s, mark)
+        if lease is not None:  # signed, unlike what stands beside it
+            return cls(state, lease, lease.issued_s, mark)
+        return cls(state, None, 0 if state.begun_s is None else state.proven_s, mark)
+
+    @property
+    def known_s(self) -> int:
+        """A time that is known to have been reached."""
+        return max(self.proven_s, self.mark.confirmed_s)
 
     @property
     def link(self) -> str | None:
@@ -85,34 +107,68 @@ class Standing(msgspec.Struct, frozen=True):
 
     def is_turned_back(self, now_s: int, policy: Policy) -> bool:
         """Whether `now_s` is a time that is over, beyond the tolerance."""
-        return now_s < self.proven_s - policy.clock_tolerance_s
+        return now_s < self.known_s - policy.clock_tolerance_s
+
+    def is_usable(self, now_s: int, policy: Policy) -> bool:
+        """Whether the software should do its work. With the clock turned back that is so while the grace for it lasts,
+        if it would be so by that clock."""
+        if not self.is_turned_back(now_s, policy):
+            return self._life_as_of(now_s, policy).status in USABLE
+        return self.back_grace_s(policy) > 0 and self._life_as_of(now_s, policy).status in USABLE
+
+    def back_grace_s(self, policy: Policy) -> int:
+        """How long it stays usable while its clock is turned back."""
+        return self.mark.grace_left_s(policy.clock_tolerance_s)
 
     def life_at(self, now_s: int, policy: Policy) -> Life:
-        """The life at `now_s`, or at the proven time when `now_s` is not believed."""
-        at_s = self.proven_s if self.is_turned_back(now_s, policy) else now_s
+        """The life at `now_s`, or at the known time when `now_s` is not believed."""
+        return self._life_as_of(self.known_s if self.is_turned_back(now_s, policy) else now_s, policy)
+
+    def grace_began_nowhere(self, now_s: int, anchor: Anchor) -> bool:
+        """Whether the present grace began at a time that was none: one that the clock has taken back since, or before
+        the product file was made. It begins now, then: a clock that was wrong for a moment takes nothing away."""
+        policy, state = anchor.product.policy, self.state
+        if self.lease is not None or state.is_uninstalled or self.is_turned_back(now_s, policy):
+            return False
+        began_s = state.begun_s
+        if began_s is None:
+            began_s = (state.life.deadline_s or 0) - grace_s(state.life, policy)
+        if began_s > now_s + policy.clock_tolerance_s:
+            return True
+        return state.begun_s is not None and began_s < anchor.product.issued_s - policy.clock_tolerance_s <= now_s
+
+    def _life_as_of(self, at_s: int, policy: Policy) -> Life:
         life = self.state.life
         if self.state.is_uninstalled:
             return life
+        deadline_s = life.deadline_s or 0
         if self.lease is not None:  # signed, unlike what stands beside it
             deadline_s = self.lease.expires_s
-        else:  # a grace of more than a grace is a mistake, or a clock that was wrong when it began
-            is_initial = life.status is LicenseStatus.INITIAL_GRACE
-            grace_s = policy.initial_grace_s if is_initial else policy.additional_grace_s
-            deadline_s = min(life.deadline_s or 0, self.proven_s + grace_s)
+            if self.state.accepted_s is not None:  # of a time that was none: as long as it was to last, from then on
+                ahead_s = self.lease.issued_s - self.state.accepted_s - policy.clock_tolerance_s
+                deadline_s -= max(ahead_s, 0)
+        elif self.state.begun_s is not None:
+            deadline_s = min(deadline_s, self.state.begun_s + grace_s(life, policy))
         if deadline_s != life.deadline_s:
             life = msgspec.structs.replace(life, deadline_s=deadline_s)
         return lifecycle.advance(life, at_s, policy)
 
     def next_attempt_s(self, now_s: int, policy: Policy) -> int:
-        """When to ask: as the life says, or now, when the clock was turned back and nobody was asked since."""
+        """When to ask: as the life says, or now, when the clock was turned back and nobody was asked since.
+
+        An appointment that this clock cannot have made is void: a time ahead of now, or further away than any may be.
+        """
         if self.state.is_uninstalled:
             return NEVER_S
-        appointed_s = self.state.life.next_attempt_s or 0
+        life, tolerance_s = self.state.life, policy.clock_tolerance_s
+        appointed_s = life.next_attempt_s or 0
         last_s = self.state.last_attempt_s
-        if last_s is not None and last_s > now_s + policy.clock_tolerance_s:
+        if max(last_s or 0, life.appointed_s or 0) > now_s + tolerance_s:
+            return now_s
+        if appointed_s > now_s + lifecycle.attempt_within_s(policy) + tolerance_s:
             return now_s
         if self.is_turned_back(now_s, policy):
-            interval_s = self.state.life.intervals.activation_min * MINUTE_S
+            interval_s = life.intervals.activation_min * MINUTE_S
             was_asked = last_s is not None and last_s <= now_s < last_s + interval_s
             return appointed_s if was_asked else now_s
         return appointed_s
@@ -129,13 +185,14 @@ class Standing(msgspec.Struct, frozen=True):
         state = self.state
         life = self.life_at(now_s, policy)
         code, message, hint = self._words(life, now_s, anchor)
+        usable = self.is_usable(now_s, policy) if self.is_turned_back(now_s, policy) else life.status in USABLE
         threshold = state.threshold
         if threshold is None:
             threshold = policy.thresholds.of(anchor.edition(state.edition).machine_class).minimum
         source = Source.SET if state.host is not None else state.cached_source
         return Status(
             status=life.status,
-            usable=life.status in USABLE and not self.is_turned_back(now_s, policy),
+            usable=usable,
             code=code,
             message=message,
             hint=hint,
@@ -158,7 +215,8 @@ class Standing(msgspec.Struct, frozen=True):
         if self.state.is_uninstalled:
             return _told(UninstalledError(product=anchor.product.name))
         if self.is_turned_back(now_s, policy):
-            return _told(ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(self.proven_s)))
+            error = self.turned_back(now_s)
+            return error.code, f"{error.message} ({self.usable_words(now_s, policy)})", error.hint
         outcome = self.state.outcome
         ended_s = self.state.life.deadline_s or 0
         if life.status is LicenseStatus.NOTIFICATION:
@@ -182,6 +240,15 @@ class Standing(msgspec.Struct, frozen=True):
         grace = life.status.value.replace("_", " ")
         return code, f"{message} ({_left(life, now_s)} of {grace} left)", hint
 
+    def turned_back(self, now_s: int) -> ClockTurnedBackError:
+        """The error that shows both times."""
+        return ClockTurnedBackError(now=utc_text(now_s), proven=utc_text(self.known_s))
+
+    def usable_words(self, now_s: int, policy: Policy) -> str:
+        """How long it is usable with the clock turned back."""
+        left = f"usable for {_span(self.back_grace_s(policy))} more"
+        return left if self.is_usable(now_s, policy) else "not usable"
+
     def _over(self, error: QuorateError) -> tuple[str, str, str]:
         """Something has ended; the last failure, where there is one, says why and what to do."""
         outcome = self.state.outcome
@@ -195,7 +262,10 @@ def _told(error: QuorateError) -> tuple[str, str, str]:
 
 
 def _left(life: Life, now_s: int) -> str:
-    rest_s = max((life.deadline_s or now_s) - now_s, 0)
+    return _span(max((life.deadline_s or now_s) - now_s, 0))
+
+
+def _span(rest_s: int) -> str:
     if rest_s >= 2 * DAY_S:
         return f"{rest_s // DAY_S} days"
     if rest_s >= 2 * HOUR_S:

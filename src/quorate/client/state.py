@@ -32,9 +32,10 @@ from quorate.errors import (
     InvalidSettingError,
     MalformedError,
     QuorateError,
+    RearmLimitReachedError,
 )
 
-__all__ = ["STATE_BYTES_MAX", "ClientState", "Outcome", "decode_state", "fresh"]
+__all__ = ["STATE_BYTES_MAX", "ClientState", "Outcome", "decode_state", "fresh", "grace_s"]
 
 STATE_BYTES_MAX = 64 * 1024  # a usual one has 4 KiB
 
@@ -80,7 +81,9 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         is_mdns: whether to look on the local link too.
         attempts: how many there were, so that a waiting process sees that another one has asked.
         outcome: None when the last attempt went well, or there was none.
-        proven_s: the time that is known to have been reached, from leases, hosts' answers and this machine's clock.
+        proven_s: when the newest lease that was accepted here was issued; 0 before the first one.
+        begun_s: when the present grace began, by this machine's clock; None with a lease, and in old records.
+        accepted_s: the time that the administrator said to be right (`accept-clock`), until the next lease.
     """
 
     v: Literal[1] = 1
@@ -110,6 +113,8 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     count: Count | None = None
     threshold: Count | None = None
     proven_s: TimeS
+    begun_s: TimeS | None = None
+    accepted_s: TimeS | None = None
 
     def host_target(self) -> Target | None:
         return None if self.host is None else Target.parse(self.host)
@@ -145,7 +150,8 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def answered(
         self, said: Lease | Refusal, answer: Answer, found: Found, now_s: int, chance: float, anchor: Anchor
     ) -> ClientState:
-        """After a verified answer: the host's intervals adopted, its time believed, also when it is before ours.
+        """After a verified answer: the host's intervals adopted. A lease proves the time, also when it is before ours;
+        a refusal moves nothing else: neither the state, nor the lease, nor a time.
 
         A host that keeps no record of us (it is for other products, or our clocks differ) is not asked first next time.
         """
@@ -162,7 +168,6 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             "last_attempt_s": now_s,
             "count": said.count if is_heard else self.count,
             "threshold": said.threshold if is_heard else self.threshold,
-            "proven_s": said.issued_s,
         }
         if isinstance(said, Refusal):
             life = lifecycle.step(self.life, Event.REFUSED, now_s, policy, chance=chance, intervals=said.intervals)
@@ -180,6 +185,9 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             lease_cmid=None,
             superseded_s=None,
             outcome=None,
+            proven_s=said.issued_s,
+            begun_s=None,
+            accepted_s=None,
         )
 
     def superseded(
@@ -224,6 +232,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             cmid=new_cmid(entropy.token(16)),
             previous_cmid=self.cmid if is_known else self.previous_cmid,
             life=lifecycle.step(self.life, Event.REARMED, now_s, policy),
+            begun_s=now_s,
             nonce=None,
             outcome=None,
             **_NO_LEASE,
@@ -244,8 +253,27 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         rearms = self.life.rearms
         life = lifecycle.step(self.life, Event.INSTALLED, now_s, policy)
         if rearms >= policy.rearm_limit:
-            return _replace(self, life=_replace(life, deadline_s=now_s))
-        return _replace(self, life=_replace(life, rearms=rearms + 1))
+            return _replace(self, life=_replace(life, deadline_s=now_s), begun_s=now_s)
+        return _replace(self, life=_replace(life, rearms=rearms + 1), begun_s=now_s)
+
+    def clock_accepted(self, now_s: int, policy: Policy) -> ClientState:
+        """The administrator says that `now_s` is right, and what was later is not: one rearm is used. A lease stays,
+        and runs by that clock; a grace begins anew.
+
+        Raises:
+            RearmLimitReachedError: rearms were used as often as the policy allows.
+        """
+        rearms = self.life.rearms
+        if rearms >= policy.rearm_limit:
+            raise RearmLimitReachedError(rearm_limit=policy.rearm_limit)
+        life = _replace(self.life, rearms=rearms + 1)
+        state = _replace(self, life=life, proven_s=now_s, accepted_s=now_s).with_attempt_due(now_s)
+        return state if self.lease is not None else state.with_grace_begun(now_s, policy)
+
+    def with_grace_begun(self, now_s: int, policy: Policy) -> ClientState:
+        """The same grace, begun now: the time at which it had begun was none."""
+        life = _replace(self.life, deadline_s=now_s + grace_s(self.life, policy))
+        return _replace(self, life=life, begun_s=now_s)
 
     def without_lease(self, now_s: int, policy: Policy) -> ClientState:
         """The lease is void; the installation stays the same, and so does its CMID. What was over stays over."""
@@ -254,8 +282,9 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             return self
         if life.status is LicenseStatus.LICENSED and life.deadline_s is not None and life.deadline_s <= now_s:
             life = lifecycle.step(life, Event.DEADLINE, life.deadline_s, policy)
+        begun_s = now_s if life.status is LicenseStatus.LICENSED else self.begun_s
         life = lifecycle.step(life, Event.LEASE_VOID, now_s, policy)
-        return _replace(self, life=life, **_NO_LEASE)
+        return _replace(self, life=life, begun_s=begun_s, **_NO_LEASE)
 
     def as_another(self, machine: Machine, now_s: int, entropy: Entropy, policy: Policy) -> ClientState:
         """Another installation than the one whose record this was: its own CMID, no lease, nothing of that one's
@@ -285,7 +314,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def with_attempt_due(self, now_s: int) -> ClientState:
         """Time to ask: what was in the way of an answer may be gone."""
-        return self if self.is_uninstalled else _replace(self, life=_replace(self.life, next_attempt_s=now_s))
+        return self if self.is_uninstalled else _replace(self, life=_due(self.life, now_s))
 
     def with_caching(self, is_on: bool) -> ClientState:
         return _replace(self, is_caching=is_on)
@@ -294,13 +323,23 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return _replace(self, is_mdns=is_on)
 
     def _looking_anew(self, now_s: int) -> ClientState:
-        life = self.life if self.is_uninstalled else _replace(self.life, next_attempt_s=now_s)
+        life = self.life if self.is_uninstalled else _due(self.life, now_s)
         return _replace(self, cached_host=None, cached_source=None, cached_domain=None, life=life)
 
 
 _replace = msgspec.structs.replace
 _NO_LEASE = {"lease": None, "host_certificate": None, "lease_nonce": None, "lease_cmid": None}
 _decoder = msgspec.json.Decoder(ClientState)
+
+
+def grace_s(life: Life, policy: Policy) -> int:
+    """How long a grace lasts, of a life without a lease."""
+    is_initial = life.status is LicenseStatus.INITIAL_GRACE
+    return policy.initial_grace_s if is_initial else policy.additional_grace_s
+
+
+def _due(life: Life, now_s: int) -> Life:
+    return _replace(life, next_attempt_s=now_s, appointed_s=now_s)
 
 
 def fresh(anchor: Anchor, edition: str, machine: Machine, now_s: int, entropy: Entropy) -> ClientState:
@@ -311,7 +350,8 @@ def fresh(anchor: Anchor, edition: str, machine: Machine, now_s: int, entropy: E
         cmid=new_cmid(entropy.token(16)),
         life=lifecycle.step(lifecycle.unlicensed(), Event.INSTALLED, now_s, anchor.product.policy),
         machine=machine.mark(b64url(entropy.token(16))),
-        proven_s=now_s,
+        proven_s=0,
+        begun_s=now_s,
     )
 
 

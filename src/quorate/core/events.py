@@ -20,6 +20,7 @@ __all__ = [
     "AdministrationChanged",
     "AdministrationLocked",
     "AnswerReceived",
+    "ClockAccepted",
     "ClockUnconfirmed",
     "CmidForked",
     "CountFalling",
@@ -57,6 +58,7 @@ EVENT_TITLES = {
     12317: "handing on the event log",
     12318: "an event that is not what was written",
     12319: "the clock of the host",
+    12320: "the clock accepted on a client",
 }
 
 _STATUS_NUMBER = {  # Microsoft's; 4 and 6 (non-genuine, extended grace) do not exist here
@@ -248,6 +250,15 @@ class ClockUnconfirmed(_Base, frozen=True, kw_only=True, tag=12319):
     message: str
 
 
+class ClockAccepted(_Base, frozen=True, kw_only=True, tag=12320):
+    """On the client: its administrator said that the clock is right, although it had already shown a later time.
+    `known_s` is that time; `rearms_left`: how many rearms are left, after the one that this used."""
+
+    cmid: str
+    known_s: int
+    rearms_left: int
+
+
 HostEvent = (
     RequestHandled
     | ServiceFailed
@@ -267,7 +278,8 @@ HostEvent = (
 REQUEST_EVENTS = (RequestHandled, CmidForked, SourceLimited)
 """What clients cause, in any number. All others are administrative: they are kept longer, whatever clients do."""
 
-ClientEvent = RequestSent | AnswerReceived
+ClientEvent = RequestSent | AnswerReceived | ClockAccepted
+ClientEvent = RequestSent | AnswerReceived | ClockAccepted
 
 
 def is_failure(event: _Base) -> bool:
@@ -335,6 +347,8 @@ def info_text(event: HostEvent | ClientEvent) -> str:
             fields = (result, event.address, event.new_cmids)
         case AdministrationChanged():
             fields = (result, event.actor, event.source, event.action)
+        case ClockAccepted():
+            fields = (result, event.cmid, _utc(event.known_s), event.rearms_left)
         case AdministrationLocked():
             fields = (result, event.source, event.failures, event.locked_s)
     # A comma inside a machine's name must not look like a field boundary.

@@ -16,10 +16,10 @@ from msgspec import Meta
 
 from quorate.core.lease import Intervals, Lease
 from quorate.core.messages import LicenseStatus, TimeS
-from quorate.core.policy import DAY_S, Policy
+from quorate.core.policy import DAY_S, MINUTE_S, Policy
 from quorate.errors import RearmLimitReachedError
 
-__all__ = ["TRANSITIONS", "USABLE", "Effect", "Event", "Life", "advance", "step", "unlicensed"]
+__all__ = ["TRANSITIONS", "USABLE", "Effect", "Event", "Life", "advance", "attempt_within_s", "step", "unlicensed"]
 
 
 class Event(Enum):
@@ -94,15 +94,24 @@ USABLE = frozenset({_S.INITIAL_GRACE, _S.LICENSED, _S.ADDITIONAL_GRACE})
 
 SOON_S = 300  # copies of one image that were started together do not come back together
 RETRY_AFTER_MAX_S = DAY_S  # nobody signs a Retry-After: one forged reply must not silence a client for longer
+RETRY_AFTER_MIN_S = MINUTE_S  # nor make it ask each second; twice as long each time, up to the policy's least interval
 JITTER = 0.05  # the last twentieth of an interval, so that machines refused together do not come back together
 
 
 class Life(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where one client stands. `deadline_s`: when the state ends by itself; `next_attempt_s`: when to ask again."""
+    """Where one client stands.
+
+    Attributes:
+        deadline_s: when the state ends by itself.
+        next_attempt_s: when to ask again; appointed_s: when that was decided, None in a record from before it was kept.
+        told_to_wait: how often in a row hosts told this client when to come back, instead of an answer.
+    """
 
     status: LicenseStatus
     deadline_s: TimeS | None = None
     next_attempt_s: TimeS | None = None
+    appointed_s: TimeS | None = None
+    told_to_wait: Annotated[int, Meta(ge=0, le=1000)] = 0
     intervals: Intervals = Intervals()
     rearms: Annotated[int, Meta(ge=0, le=1000)] = 0
 
@@ -129,7 +138,8 @@ def step(
         chance: a uniformly random number in [0, 1): where in its window the next attempt falls.
         lease: the new lease, with `ACTIVATED`.
         intervals: the host's, with any answer; adopted at once, within the publisher's bounds.
-        retry_after_s: what a busy host asked for; honoured instead of the activation interval, up to a day.
+        retry_after_s: what a busy host asked for; honoured instead of the activation interval, up to a day, and not
+            below a minute, which doubles with each time in a row.
 
     Raises:
         ValueError: an event this state does not know (our own mistake).
@@ -144,6 +154,9 @@ def step(
     changes: dict[str, Any] = {"status": status, "intervals": adopted}
     for effect in effects:
         changes |= _change(life, effect, now_s, policy, chance, lease, adopted, retry_after_s)
+    if "next_attempt_s" in changes:
+        changes["appointed_s"] = now_s
+        changes["told_to_wait"] = 0 if retry_after_s is None else min(life.told_to_wait + 1, 1000)
     return msgspec.structs.replace(life, **changes)
 
 
@@ -154,6 +167,11 @@ def advance(life: Life, now_s: int, policy: Policy) -> Life:
             break
         life = step(life, Event.DEADLINE, life.deadline_s, policy)
     return life
+
+
+def attempt_within_s(policy: Policy) -> int:
+    """How far away the next attempt is at the most, whatever was said and by whom."""
+    return max(policy.interval_max_s, round(RETRY_AFTER_MAX_S * (1 + JITTER)))
 
 
 def _change(
@@ -174,11 +192,13 @@ def _change(
             start_s, end_s = _given(lease).renew_from_s, _given(lease).renew_until_s
             # The window is the host's word; the bound is the publisher's (a window opens at half its interval at most).
             earliest_s = now_s + policy.interval_min_s // 2
-            return {"next_attempt_s": max(earliest_s, start_s + int((end_s - start_s) * chance))}
+            chosen_s = max(earliest_s, start_s + int((end_s - start_s) * chance))
+            return {"next_attempt_s": min(chosen_s, now_s + attempt_within_s(policy))}
         case Effect.ATTEMPT_AT_RETRY:  # S11, S22
             interval_s = adopted.activation_min * 60
             if retry_after_s is not None:  # never earlier than asked for
-                wait_s = min(retry_after_s, RETRY_AFTER_MAX_S) * (1 + JITTER * chance)
+                least_s = min(RETRY_AFTER_MIN_S << min(life.told_to_wait, 16), policy.interval_min_s)
+                wait_s = min(max(retry_after_s, least_s), RETRY_AFTER_MAX_S) * (1 + JITTER * chance)
             else:
                 wait_s = interval_s * (1 - JITTER * chance)
             return {"next_attempt_s": now_s + max(1, round(wait_s))}

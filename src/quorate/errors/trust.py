@@ -154,7 +154,10 @@ class GraceExpiredError(QuorateError):
 class ClockTurnedBackError(TrustError):
     code = "CLOCK_TURNED_BACK"
     template = "this machine's clock shows {now}, but it has already been {proven}"
-    hint_template = "Set the clock right. If it is right: one contact with the KMS host proves it."
+    hint_template = (
+        "Set the clock right. If it is right: a lease from the KMS host proves it, and where no host can be reached "
+        "`quorate client accept-clock` takes its time for true (it uses one rearm)."
+    )
 
 
 class UninstalledError(QuorateError):

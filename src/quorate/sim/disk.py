@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from quorate.client.clockmark import ClockMark
 from quorate.client.filelock import FileLock
 from quorate.client.leasefile import FileIdentity, LeaseFile
 from quorate.clock import Clock
@@ -73,14 +74,14 @@ class MemoryDisk(LeaseFile):
         is_full: whether nothing can be written.
     """
 
-    __slots__ = ("_aside", "_parts", "_seen_s", "_shared", "_version", "is_full", "on_write")
+    __slots__ = ("_aside", "_mark", "_parts", "_shared", "_version", "is_full", "on_write")
     folder = path = lock_path = events_path = _NOWHERE
 
     def __init__(self, shared: SharedText) -> None:
         self._shared = shared
         self._parts: tuple[bytes, int, bytes] | None = None
         self._version = 0
-        self._seen_s = 0
+        self._mark = ClockMark()
         self._aside = 0
         self.is_full = False
         self.on_write: Callable[[], None] | None = None
@@ -93,12 +94,12 @@ class MemoryDisk(LeaseFile):
 
     def restore(self, image: MemoryDisk) -> None:
         """Put an image on it."""
-        self._parts, self._seen_s = image._parts, image._seen_s
+        self._parts, self._mark = image._parts, image._mark
         self._version += 1
 
     def wipe(self) -> None:
         """A new installation of everything."""
-        self._parts, self._seen_s = None, 0
+        self._parts, self._mark = None, ClockMark()
         self._version += 1
 
     def identity(self) -> FileIdentity | None:
@@ -130,9 +131,10 @@ class MemoryDisk(LeaseFile):
         self._aside += 1
         return self.path.with_name(f"client.json.damaged-{self._aside}")
 
-    def seen_s(self) -> int:
-        return self._seen_s
+    def mark(self) -> ClockMark:
+        return self._mark
 
-    def note_seen(self, now_s: int) -> None:
+    def note_mark(self, mark: ClockMark) -> bool:
         if not self.is_full:
-            self._seen_s = now_s
+            self._mark = mark
+        return not self.is_full

@@ -21,7 +21,6 @@ from msgspec import UNSET
 from quorate.client.standing import Standing
 from quorate.core.ids import link_of
 from quorate.core.lease import Lease, Refusal
-from quorate.core.lifecycle import USABLE
 from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MachineClass, Policy, Threshold
 from quorate.core.trust import Anchor
@@ -343,7 +342,7 @@ class Watch:
         else:  # the same without the words
             life = standing.life_at(now_s, self._policy)
             status, expires_s = life.status, life.deadline_s
-            is_usable = status in USABLE and not standing.is_turned_back(now_s, self._policy)
+            is_usable = standing.is_usable(now_s, self._policy)
         if status is LicenseStatus.LICENSED and is_usable:
             lease = standing.lease
             if lease is None or now_s >= lease.expires_s:
