@@ -279,7 +279,6 @@ REQUEST_EVENTS = (RequestHandled, CmidForked, SourceLimited)
 """What clients cause, in any number. All others are administrative: they are kept longer, whatever clients do."""
 
 ClientEvent = RequestSent | AnswerReceived | ClockAccepted
-ClientEvent = RequestSent | AnswerReceived | ClockAccepted
 
 
 def is_failure(event: _Base) -> bool:
