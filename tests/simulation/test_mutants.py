@@ -11,6 +11,9 @@
 | a newcomer profits from the soft threshold | host/store | no-lease-below-threshold |
 | renewals are answered, not written | host/store | answered-is-on-disk |
 | what is old is judged by the host's clock | host/store | wrong-clock-destroys-nothing |
+| a refusal proves the time | client/state.py | refusal-changes-intervals-only |
+| a clock is believed at a glance | client/clockmark.py | wrong-clock-destroys-nothing |
+| a clock that is turned back uses nothing up | client/clockmark.py | clock-turned-back |
 | what was heard in the future is set to a clock that is behind | host/store | counted-once |
 """
 
@@ -23,8 +26,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from quorate.client import clockmark
+from quorate.client.state import ClientState
 from quorate.core import lifecycle
 from quorate.core.decision import Asked, Decided
+from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import TRANSITIONS, Effect, Event, Life
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, PROFILES, MachineClass, Policy, SoftThreshold, Threshold, Thresholds
@@ -65,9 +71,11 @@ def trouble() -> Scenario:
         happenings=(
             Happening(1 * DAY_S, What.REARM, "office", 2),
             Happening(2 * DAY_S, What.CLOCK_STEP, "office", 1, by_s=5 * HOUR_S, for_s=10 * DAY_S),
+            Happening(3 * DAY_S, What.CLOCK_STEP, "office", 3, by_s=800 * DAY_S, for_s=2 * HOUR_S),
             Happening(4 * DAY_S, What.RETIRE, "office", 3),
             Happening(12 * DAY_S, What.HOST_CLOCK_STEP, host="kms1", by_s=40 * DAY_S, for_s=HOUR_S),
             Happening(13 * DAY_S, What.HOST_CLOCK_STEP, host="kms1", by_s=-100 * DAY_S, for_s=HOUR_S),
+            Happening(14 * DAY_S, What.CLOCK_STEP, "office", 1, by_s=-40 * DAY_S, for_s=12 * DAY_S),
             Happening(15 * DAY_S, What.HOST_CRASH, host="kms1", for_s=HOUR_S),
             Happening(26 * DAY_S, What.HOST_STOP, host="kms1", for_s=15 * DAY_S),
         ),
@@ -150,6 +158,26 @@ def _always_confirmed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ClockWatch, "is_confirmed", lambda self: True)
 
 
+def _refusals_prove_the_time(patch: pytest.MonkeyPatch) -> None:
+    real = ClientState.answered
+
+    def answered(self: ClientState, said: Lease | Refusal, *others: Any) -> ClientState:
+        return msgspec.structs.replace(real(self, said, *others), proven_s=said.issued_s)
+
+    patch.setattr(ClientState, "answered", answered)
+
+
+def _believed_at_a_glance(patch: pytest.MonkeyPatch) -> None:
+    def gone_on(self: clockmark.ClockMark, now_s: int) -> clockmark.ClockMark:
+        return msgspec.structs.replace(self, confirmed_s=max(self.confirmed_s, now_s))
+
+    patch.setattr(clockmark.ClockMark, "_gone_on", gone_on)
+
+
+def _endless_back_grace(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(clockmark.ClockMark, "grace_left_s", lambda self, tolerance_s: clockmark.BACK_GRACE_S)
+
+
 MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "one too few is enough": (_one_too_few, "no-lease-below-threshold"),
     "clocks are not compared": (_any_clock, "clock-skew"),
@@ -160,6 +188,9 @@ MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "a newcomer profits from the soft threshold": (_generous_softness, "no-lease-below-threshold"),
     "renewals are answered, not written": (_renewals_unwritten, "answered-is-on-disk"),
     "what is old is judged by the host's clock": (_old_by_the_clock, "wrong-clock-destroys-nothing"),
+    "a refusal proves the time": (_refusals_prove_the_time, "refusal-changes-intervals-only"),
+    "a clock is believed at a glance": (_believed_at_a_glance, "wrong-clock-destroys-nothing"),
+    "a clock that is turned back uses nothing up": (_endless_back_grace, "clock-turned-back"),
     "what was heard in the future is set to a clock that is behind": (_always_confirmed, "counted-once"),
 }
 

@@ -106,6 +106,7 @@ class Happenings:
             case What.CRASH:
                 machine.crash(chance.below(WRITES_MAX))
             case What.CLOCK_STEP:
+                self._watch.clients.clock_steps(machine, happening.for_s)
                 machine.clock.step(happening.by_s)
                 machine.noticed()
                 self._later(happening, self._set_clock_right, machine)
@@ -122,6 +123,8 @@ class Happenings:
 
     def _set_clock_right(self, machine: SimMachine) -> None:
         machine.clock.set_right()
+        if machine.is_on:
+            machine.look()  # as a program does, before anybody is asked
         machine.noticed()
 
     def _home(self, machine: SimMachine) -> None:

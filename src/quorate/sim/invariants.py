@@ -29,13 +29,12 @@ from quorate.host.store.batch import Key, cmid_bytes
 from quorate.host.store.reports import PAGE_MAX
 from quorate.host.store.store import Store
 from quorate.host.writer import Outcome
+from quorate.sim.clientrules import WRONG_CLOCK_RULE, ClientRules
 from quorate.sim.host import EVENT_DAYS, SimHost
 from quorate.sim.machine import SimMachine
 from quorate.sim.papers import said_in
 
 __all__ = ["WRONG_CLOCK_RULE", "Book", "Violation", "Watch", "lapsed_at_s"]
-
-WRONG_CLOCK_RULE = "wrong-clock-destroys-nothing"
 
 VIOLATIONS_MAX = 100
 CLONES_MAX = 64
@@ -159,6 +158,7 @@ class Watch:
         self._at_step: dict[str, _AtStep] = {}
         self._rearmed: set[str] = set()
         self._before: dict[str, list[_Given]] = {}  # not in the books any more, and perhaps still underway
+        self.clients = ClientRules(self._policy)
         self.violations: list[Violation] = []
 
     def broken(self, at_s: int, rule: str, detail: str) -> None:
@@ -306,6 +306,7 @@ class Watch:
 
     def believed(self, machine: SimMachine, said: Lease | Refusal) -> None:
         """A client accepted an answer: a host must have given it, and the policy allow it."""
+        self.clients.believed(machine, said)
         if not isinstance(said, Lease):
             return
         machine_class = self._classes[said.edition]
@@ -349,8 +350,8 @@ class Watch:
                 self.broken(now_s, "licensed-until-expiry", f"{machine.name} is Licensed beyond its lease")
             elif machine.lease_expires_s is not None and lease.expires_s > machine.lease_expires_s:
                 self.broken(now_s, "licensed-until-expiry", f"{machine.name} holds a longer lease than it was given")
-            if now_s < standing.proven_s - self._policy.clock_tolerance_s:
-                self.broken(now_s, "clock-turned-back", f"{machine.name} is usable before the proven time")
+        for rule, detail in self.clients.looked(machine, standing, status, is_usable=is_usable):
+            self.broken(now_s, rule, detail)
         return status, expires_s
 
     def class_of(self, edition: str) -> MachineClass:

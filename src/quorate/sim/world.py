@@ -159,6 +159,7 @@ class World:
     def switched(self, machine: SimMachine) -> None:
         """A machine was switched on or off."""
         self._running += 1 if machine.is_on else -1
+        self.watch.clients.forgets(machine)
 
     def believed(self, machine: SimMachine, said: Lease | Refusal) -> None:
         """A client accepted an answer."""
