@@ -10,7 +10,7 @@ import pytest
 
 from quorate import QuorateError
 from quorate.core.messages import Problem, encode
-from quorate.core.policy import DAY_S, HOUR_S
+from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
 from quorate.errors import (
     ClockSkewError,
     CountInsufficientError,
@@ -109,10 +109,10 @@ def test_a_host_that_is_not_activated_is_named_so(here: Installation, host: Scri
     [
         (problem(RateLimitedError(retry_after_s=600), Retry_After="700"), "RATE_LIMITED", 700),
         (problem(RateLimitedError(retry_after_s=600)), "RATE_LIMITED", 600),
-        (problem(HostBusyError(waiting=9, retry_after_s=30), Retry_After="30"), "HOST_BUSY", 30),
-        (problem(HostBusyError(waiting=9, retry_after_s=30), Retry_After="soon"), "HOST_BUSY", 30),
+        (problem(HostBusyError(waiting=9, retry_after_s=30), Retry_After="30"), "HOST_BUSY", MINUTE_S),
+        (problem(HostBusyError(waiting=9, retry_after_s=30), Retry_After="soon"), "HOST_BUSY", MINUTE_S),
         (problem(HostBusyError(waiting=9, retry_after_s=30), Retry_After="9" * 40), "HOST_BUSY", DAY_S),
-        (problem(HostBusyError(waiting=9, retry_after_s=30), Retry_After="-5"), "HOST_BUSY", 30),
+        (problem(HostBusyError(waiting=9, retry_after_s=30), Retry_After="-5"), "HOST_BUSY", MINUTE_S),
         (
             problem(HostBusyError(waiting=9, retry_after_s=30), Retry_After="Fri, 15 Jan 2027 09:00:00 GMT"),
             "HOST_BUSY",
