@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { acceptAnswer, checkStoredLease, linkOf, loadAnchor, renewalWindow } from "./chain.mjs";
 import { toBase64url } from "./base64url.mjs";
+import { clockAfter, toldWait } from "./clock.mjs";
 import { readDocument, readHostRequest, readKeys } from "./documents.mjs";
 import { checkEnrolment, enrolmentKey, readEnrolmentSecret } from "./enrolment.mjs";
 import { acceptList, checkNotRevoked, readIssued } from "./revocations.mjs";
@@ -66,6 +67,10 @@ const DO = {
   "key-proof": async (input) => ({
     key_proof: keyProof(input.key, input.host_id, input.thumbprint, input.request_id),
   }),
+  "retry-after": async (input) => ({
+    wait_s: toldWait(input.retry_after_s, input.told_to_wait, input.interval_min_s),
+  }),
+  clock: async (input) => clockAfter(input.shown_s, input.proven_s, input.clock_tolerance_s),
   "renewal-window": async (input) => renewalWindow(input.iat, input.renewal_min, input.validity_s),
   "probe-result": async (input) => ({ claims: readProbeResult(bodyOf(input)) }),
   "host-description": async (input) => ({ claims: readHostDescription(bodyOf(input)) }),

@@ -24,6 +24,8 @@ def vectors() -> Iterator[Vector]:
     yield from _key_proofs()
     yield from _links()
     yield from _windows()
+    yield from _waits()
+    yield from _clocks()
 
 
 def _checked(symbols: str) -> str:
@@ -151,3 +153,39 @@ def _windows() -> Iterator[Vector]:
         given = {"iat": NOW, "renewal_min": minutes, "validity_s": validity}
         window = valid(renew_from_s=NOW + before_end - width, renew_until_s=NOW + before_end)
         yield Vector(f"computations/renewal-{name}", shows, "7", "renewal-window", given, window)
+
+
+def _waits() -> Iterator[Vector]:
+    for name, shows, asked, before, least, wait in (
+        ("usual", "What a host asks for is waited.", 600, 0, 7200, 600),
+        ("a-second", "Nobody is made to ask each second: a minute at the least.", 1, 0, 7200, 60),
+        ("none", "Nor at once.", 0, 0, 7200, 60),
+        ("again", "The least wait doubles with each time in a row.", 1, 3, 7200, 480),
+        ("for-ever", "Up to the policy's least interval, and no further.", 1, 1000, 7200, 7200),
+        ("short-interval", "An interval of a minute leaves it at that.", 1, 5, 60, 60),
+        ("a-week", "Nor does an unsigned word silence a client for more than a day.", 7 * DAY, 0, 7200, DAY),
+    ):
+        given = {"retry_after_s": asked, "told_to_wait": before, "interval_min_s": least}
+        yield Vector(f"computations/wait-{name}", shows, "7.1", "retry-after", given, valid(wait_s=wait))
+
+
+def _clocks() -> Iterator[Vector]:
+    hour, four = 3600, 4 * 3600
+    hourly = [NOW + each * hour for each in range(6)]
+    far = NOW + 800 * DAY
+    on = [far + each * hour for each in range(5)]
+    week = [NOW - 20 * DAY + each * DAY for each in range(9)]
+    for name, shows, shown, known, is_back, left in (
+        ("goes-on", "What a clock lives through in small steps is known.", hourly, hourly[-1], False, None),
+        ("a-glance", "One look at a time that is far ahead counts for nothing.", [NOW, far], NOW, False, None),
+        ("comes-back", "It comes back, and nothing has happened.", [NOW, far, NOW + 60], NOW + 60, False, None),
+        ("lived", "Four hours there count.", [NOW, *on], on[-1], False, None),
+        ("lived-and-back", "After that, it has been turned back.", [NOW, *on, NOW], on[-1], True, 7 * DAY - four),
+        ("tolerance", "Within the tolerance nothing is turned back.", [NOW, NOW - four], NOW, False, None),
+        ("back", "Turned back: usable for a week, less the step.", [NOW, NOW - four - 1], NOW, True, 7 * DAY - four),
+        ("back-for-a-week", "The week passes.", [NOW, *week], NOW, True, 0),
+        ("after-the-lease", "A lease from later on proves its time.", [NOW - DAY], NOW, True, 7 * DAY - four),
+    ):
+        given = {"proven_s": NOW, "clock_tolerance_s": four, "shown_s": shown}
+        told = valid(known_s=known, is_turned_back=is_back, usable_for_s=left)
+        yield Vector(f"computations/clock-{name}", shows, "7.1", "clock", given, told)

@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from quorate.client.clockmark import ClockMark
 from quorate.core.armor import dearmored
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, DocumentKind, read, read_host_request
 from quorate.core.enrolment import EnrolmentSecret, check_enrolment
 from quorate.core.ids import ProductKey, b64url, key_proof, link_of
 from quorate.core.lease import LEASE, REFUSAL, Intervals, Lease, renewal_window
+from quorate.core.lifecycle import told_wait_s
 from quorate.core.messages import (
     ANSWER_BYTES_MAX,
     BODY_BYTES_MAX,
@@ -162,6 +164,20 @@ def do_enrolment(given: Given) -> Outcome:
     return {}
 
 
+def do_retry_after(given: Given) -> Outcome:
+    return {"wait_s": told_wait_s(given["retry_after_s"], given["told_to_wait"], given["interval_min_s"])}
+
+
+def do_clock(given: Given) -> Outcome:
+    mark, proven_s, tolerance_s = ClockMark(), given["proven_s"], given["clock_tolerance_s"]
+    for now_s in given["shown_s"]:
+        mark = mark.looked(now_s, proven_s, tolerance_s)
+    known_s = max(proven_s, mark.confirmed_s)
+    is_turned_back = now_s < known_s - tolerance_s
+    left_s = mark.grace_left_s(tolerance_s) if is_turned_back else None
+    return {"known_s": known_s, "is_turned_back": is_turned_back, "usable_for_s": left_s}
+
+
 DO: dict[str, Callable[[Given], Outcome]] = {
     "jwk-set": do_jwk_set,
     "document": do_document,
@@ -177,6 +193,8 @@ DO: dict[str, Callable[[Given], Outcome]] = {
     "link": do_link,
     "problem": do_problem,
     "renewal-window": do_renewal_window,
+    "retry-after": do_retry_after,
+    "clock": do_clock,
     "activation": do_activation,
     "enrolment-secret": do_enrolment_secret,
     "enrolment": do_enrolment,
@@ -208,7 +226,7 @@ def test_every_vector_names_a_section_that_exists_and_codes_that_we_have() -> No
 
 def test_every_kind_has_vectors_of_both_outcomes() -> None:
     outcomes = {(vector["kind"], vector["expected"]["outcome"]) for vector in vectors()}
-    computed = {"key-proof", "link", "renewal-window"}  # nothing to refuse in a computation
+    computed = {"key-proof", "link", "renewal-window", "retry-after", "clock"}  # nothing to refuse in a computation
     assert outcomes == {(kind, "valid") for kind in DO} | {(kind, "invalid") for kind in DO.keys() - computed}
 
 

@@ -19,7 +19,18 @@ from quorate.core.messages import LicenseStatus, TimeS
 from quorate.core.policy import DAY_S, MINUTE_S, Policy
 from quorate.errors import RearmLimitReachedError
 
-__all__ = ["TRANSITIONS", "USABLE", "Effect", "Event", "Life", "advance", "attempt_within_s", "step", "unlicensed"]
+__all__ = [
+    "TRANSITIONS",
+    "USABLE",
+    "Effect",
+    "Event",
+    "Life",
+    "advance",
+    "attempt_within_s",
+    "step",
+    "told_wait_s",
+    "unlicensed",
+]
 
 
 class Event(Enum):
@@ -174,6 +185,12 @@ def attempt_within_s(policy: Policy) -> int:
     return max(policy.interval_max_s, round(RETRY_AFTER_MAX_S * (1 + JITTER)))
 
 
+def told_wait_s(retry_after_s: int, told_to_wait: int, interval_min_s: int) -> int:
+    """The least wait in seconds after a problem with `Retry-After`, when hosts said so `told_to_wait` times before."""
+    least_s = min(RETRY_AFTER_MIN_S << min(told_to_wait, 16), interval_min_s)
+    return min(max(retry_after_s, least_s), RETRY_AFTER_MAX_S)
+
+
 def _change(
     life: Life,
     effect: Effect,
@@ -197,8 +214,7 @@ def _change(
         case Effect.ATTEMPT_AT_RETRY:  # S11, S22
             interval_s = adopted.activation_min * 60
             if retry_after_s is not None:  # never earlier than asked for
-                least_s = min(RETRY_AFTER_MIN_S << min(life.told_to_wait, 16), policy.interval_min_s)
-                wait_s = min(max(retry_after_s, least_s), RETRY_AFTER_MAX_S) * (1 + JITTER * chance)
+                wait_s = told_wait_s(retry_after_s, life.told_to_wait, policy.interval_min_s) * (1 + JITTER * chance)
             else:
                 wait_s = interval_s * (1 - JITTER * chance)
             return {"next_attempt_s": now_s + max(1, round(wait_s))}
