@@ -16,7 +16,7 @@ from quorate import Client
 from quorate.core.lease import Lease
 from quorate.core.messages import decode_answer
 from quorate.core.trust import Anchor, Question, accept_answer
-from quorate.host.store.batch import cmid_bytes
+from quorate.host.store.record import cmid_bytes
 
 __all__ = ["client_status_us", "kill_under_load", "records_of", "verify_samples"]
 

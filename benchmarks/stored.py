@@ -11,7 +11,7 @@ from sqlalchemy.dialects import sqlite
 
 from benchmarks.questions import EDITION, cmid_of, first_nonce
 from quorate.core.ids import link_of, unb64url
-from quorate.host.store.batch import Record, cmid_bytes
+from quorate.host.store.record import Record, cmid_bytes
 from quorate.host.store.schema import cmid_records
 
 __all__ = ["GROUP", "INSERT", "fill_host", "machine_row"]

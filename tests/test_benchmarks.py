@@ -19,8 +19,8 @@ from benchmarks.targets import verdicts
 from quorate.core.ids import unb64url
 from quorate.core.messages import decode_request
 from quorate.core.policy import Policy
-from quorate.host.store.batch import cmid_bytes
 from quorate.host.store.database import Database
+from quorate.host.store.record import cmid_bytes
 from quorate.host.store.schema import cmid_records
 from quorate.host.store.store import Store
 from tests.support.clocks import START_S

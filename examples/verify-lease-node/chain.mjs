@@ -1,6 +1,6 @@
 // What a client believes, and why (section 6): publisher's key -> host certificate -> lease.
 
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 
 import { toBase64url } from "./base64url.mjs";
 import { importKey, readDocument, readJson, readKeys, typOf } from "./documents.mjs";
@@ -55,6 +55,13 @@ export function renewalWindow(iat, renewalMin, validity) {
 /** The lineage link of the lease that answers this nonce (section 7). */
 export function linkOf(cmid, nonce) {
   return toBase64url(createHash("sha256").update(`quorate-link:${cmid}:${nonce}`, "ascii").digest().subarray(0, 16));
+}
+
+/** The key of a question, and the commit that hides it (section 7). */
+export function questionKey(secret, cmid, nonce) {
+  const key = createHmac("sha256", secret).update(`quorate-question:${cmid}:${nonce}`, "ascii").digest().subarray(0, 16);
+  const commit = createHash("sha256").update("quorate-commit:", "ascii").update(key).digest().subarray(0, 16);
+  return { key: toBase64url(key), commit: toBase64url(commit) };
 }
 
 async function readSaid(token, typ, certificate) {

@@ -31,6 +31,8 @@ export function enrolmentProof(request, key) {
     request.vm,
     request.previous_cmid ?? "",
     request.link ?? "",
+    ...(request.commit === undefined ? [] : [`commit:${request.commit}`]),
+    ...(request.reveals === undefined ? [] : [`reveals:${request.reveals.join(",")}`]),
   ].join("\n");
   return toBase64url(createHmac("sha256", key).update(said, "utf8").digest());
 }

@@ -5,8 +5,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
-import { acceptAnswer, checkStoredLease, linkOf, loadAnchor, renewalWindow } from "./chain.mjs";
-import { toBase64url } from "./base64url.mjs";
+import { acceptAnswer, checkStoredLease, linkOf, loadAnchor, questionKey, renewalWindow } from "./chain.mjs";
+import { fromBase64url, toBase64url } from "./base64url.mjs";
 import { clockAfter, toldWait } from "./clock.mjs";
 import { readDocument, readHostRequest, readKeys } from "./documents.mjs";
 import { checkEnrolment, enrolmentKey, readEnrolmentSecret } from "./enrolment.mjs";
@@ -83,6 +83,7 @@ const DO = {
     checkEnrolment(readRequest(bodyOf(input)), input.secrets);
     return {};
   },
+  "question-key": async ({ secret, cmid, nonce }) => questionKey(fromBase64url(secret), cmid, nonce),
   link: async ({ cmid, nonce }) => ({ link: linkOf(cmid, nonce) }),
 };
 

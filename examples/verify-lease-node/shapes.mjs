@@ -259,6 +259,8 @@ export const request = object(
     previous_cmid: { shape: orNull(uuid), absent: null },
     link: { shape: orNull(nonce), absent: null },
     enrolment: { shape: text(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, "32 bytes in base64url") },
+    commit: { shape: nonce },
+    reveals: { shape: list(nonce, 0, 4) },
   },
 );
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from scripts.vectors.making import Claims, b64url, compact, loose_last
+from scripts.vectors.proof import commit, reveal
 from scripts.vectors.vector import Vector, invalid, valid
 from scripts.vectors.world import CMID, EDITION_OF, NONCE, NOW, changed, cmid, link, nonce
 
@@ -17,6 +18,8 @@ ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 WRONG = invalid("ENROLMENT_WRONG")
 REQUIRED = invalid("ENROLMENT_REQUIRED")
 MALFORMED = invalid("MALFORMED_REQUEST")
+
+_PROVED: dict[str, Any] = {"commit": commit(NONCE), "reveals": [reveal(nonce(2)), reveal(nonce(3))]}
 
 
 def vectors() -> Iterator[Vector]:
@@ -93,7 +96,7 @@ def _request(**changes: Any) -> Claims:
 
 
 def _proof(request: Claims, secret: str = SECRET) -> str:
-    lines = (
+    lines = [
         "quorate-enrolment",
         str(request["v"]),
         request["edition"],
@@ -106,7 +109,11 @@ def _proof(request: Claims, secret: str = SECRET) -> str:
         "true" if request.get("vm") else "false",
         request.get("previous_cmid") or "",
         request.get("link") or "",
-    )
+    ]
+    if "commit" in request:
+        lines.append(f"commit:{request['commit']}")
+    if "reveals" in request:
+        lines.append(f"reveals:{','.join(request['reveals'])}")
     return b64url(hmac.new(_key(secret), "\n".join(lines).encode("utf-8"), "sha256").digest())
 
 
@@ -138,6 +145,12 @@ def _proofs() -> Iterator[Vector]:
         ("proof-two-secrets", "After an exchange the secret before is good as well.", _request(), (OTHER, SECRET)),
     ):
         yield _asked(name, shows, _enrolled(request), valid(), *secrets)
+    for name, shows, more in (
+        ("proof-commit", "A commit is proved as well, where there is one.", {"commit": commit(NONCE)}),
+        ("proof-reveals", "So are the keys that are shown,", _PROVED),
+        ("proof-reveals-none", "also where the list is empty.", {"commit": commit(NONCE), "reveals": []}),
+    ):
+        yield _asked(name, shows, _enrolled(_request(**more)), valid())
     spelled = compact(_enrolled(_request())).replace(b"licensed", b"\\u006cicensed")
     yield _asked("proof-spelling", "How the JSON is spelled means nothing.", spelled, valid())
     reversed_ = dict(reversed(_enrolled(_request()).items()))
@@ -166,6 +179,17 @@ def _bad_proofs() -> Iterator[Vector]:
     for member in ("previous_cmid", "link"):
         shows = f"`{member}` cannot be taken away on the way."
         yield _asked(f"without-{member.replace('_', '-')}", shows, changed(good, **{member: ...}), WRONG)
+    proved = _enrolled(_request(**_PROVED))
+    for name, shows, changes in (
+        ("changed-commit", "`commit` cannot be changed on the way.", {"commit": commit(nonce(4))}),
+        ("changed-reveals", "Nor can `reveals`,", {"reveals": [reveal(nonce(4)), reveal(nonce(3))]}),
+        ("reveals-exchanged", "nor their order.", {"reveals": _PROVED["reveals"][::-1]}),
+        ("without-commit", "`commit` cannot be taken away.", {"commit": ...}),
+        ("without-reveals", "Nor can `reveals`.", {"reveals": ...}),
+        ("without-both", "Nor can both.", {"commit": ..., "reveals": ...}),
+    ):
+        yield _asked(name, shows, changed(proved, **changes), WRONG)
+    yield _asked("with-commit", "Nor can one be added.", good | {"commit": commit(NONCE)}, WRONG)
     moved = _request(machine="pc\u2003licensed")
     swapped = moved | {"enrolment": _proof(_request(machine="pc"))}
     yield _asked("moved", "Nothing can be moved from one member to the next.", swapped, WRONG)

@@ -26,7 +26,9 @@ from tests.support.documents import World, cmid_of, nonce_of
 
 SECRET = EnrolmentSecret.from_entropy(bytes(range(32)))
 OTHER = EnrolmentSecret.from_entropy(bytes(range(1, 33)))
-REQUEST = World().request(previous_cmid=cmid_of(2), link=nonce_of(3), vm=True)
+REQUEST = World().request(
+    previous_cmid=cmid_of(2), link=nonce_of(3), vm=True, commit=nonce_of(7), reveals=(nonce_of(5), nonce_of(6))
+)
 PROVEN = enrolled(REQUEST, SECRET.key)
 
 
@@ -99,6 +101,11 @@ def test_a_request_with_its_proof_is_believed_with_that_secret_alone() -> None:
         {"previous_cmid": cmid_of(3)},
         {"link": None},
         {"link": nonce_of(4)},
+        {"commit": UNSET},
+        {"commit": nonce_of(4)},
+        {"reveals": UNSET},
+        {"reveals": ()},
+        {"reveals": (nonce_of(6), nonce_of(5))},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -110,7 +117,12 @@ def test_no_member_of_a_request_can_be_changed_on_its_way(change: dict[str, Any]
 
 def test_each_member_is_covered_by_the_test_above() -> None:
     covered = ("edition", "cmid", "machine", "status", "time_s", "nonce", "expires_in_min", "vm", "previous_cmid")
-    assert set(REQUEST.__struct_fields__) - {"v", "enrolment"} == {*covered, "link"}  # another v is refused as unknown
+    assert set(REQUEST.__struct_fields__) - {"v", "enrolment"} == {
+        *covered,
+        "link",
+        "commit",
+        "reveals",
+    }  # another v is refused as unknown
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp", "Cf"]), min_size=1, max_size=253))

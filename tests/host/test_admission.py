@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from quorate.core.events import HostEvent, SourceLimited
 from quorate.errors import InvalidSettingError, NetworkNotAllowedError, RateLimitedError
 from quorate.host.admission import CMIDS_MAX, SOURCES_MAX, Admission
 from quorate.host.config import Settings
 from quorate.host.networks import networks_text, source_of
+from tests.store.world import commit_of, key_of
 from tests.support.clocks import ManualClock, SeededEntropy
 from tests.support.documents import cmid_of
 from tests.support.hosting import hosting
@@ -38,7 +40,7 @@ def test_a_boot_storm_of_ten_thousand_behind_one_address_passes() -> None:
     door = Door()
     assert door.refused("192.0.2.1", 10_000) == []
     for number in range(10_000):
-        door.admission.question(cmid_of(number))
+        door.admission.question(cmid_of(number), "192.0.2.7")
 
 
 def test_who_asks_too_often_waits_and_those_refused_together_do_not_come_back_together() -> None:
@@ -53,11 +55,11 @@ def test_who_asks_too_often_waits_and_those_refused_together_do_not_come_back_to
 
 def test_one_cmid_gone_wild_is_slowed_and_the_others_are_not() -> None:
     door = Door(cmid_rate=2)
-    door.admission.question(cmid_of(1))
-    door.admission.question(cmid_of(1))
+    door.admission.question(cmid_of(1), "192.0.2.7")
+    door.admission.question(cmid_of(1), "192.0.2.7")
     with pytest.raises(RateLimitedError):
-        door.admission.question(cmid_of(1))
-    door.admission.question(cmid_of(2))
+        door.admission.question(cmid_of(1), "192.0.2.7")
+    door.admission.question(cmid_of(2), "192.0.2.7")
 
 
 def test_rates_may_be_off_and_this_machine_itself_is_never_limited() -> None:
@@ -79,7 +81,7 @@ def test_memory_is_bounded_whoever_asks() -> None:
         door.admission.at_the_door(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
         door.admission.note_newcomers([f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"])
     for number in range(CMIDS_MAX + 100):
-        door.admission.question(cmid_of(number))
+        door.admission.question(cmid_of(number), "192.0.2.7")
     held = [len(each) for each in (door.admission._sources, door.admission._cmids, door.admission._newcomers)]
     assert SOURCES_MAX / 2 <= held[0] <= SOURCES_MAX
     assert CMIDS_MAX / 2 <= held[1] <= CMIDS_MAX
@@ -89,12 +91,12 @@ def test_memory_is_bounded_whoever_asks() -> None:
 def test_who_may_ask_freely_again_takes_no_memory() -> None:
     door = Door(cmid_rate=2)
     for number in range(100_000):
-        door.admission.question(cmid_of(number))
+        door.admission.question(cmid_of(number), "192.0.2.7")
         door.clock.advance(1 / 200)
     assert len(door.admission._cmids) <= 2 * 30 * 200
-    door.admission.question(cmid_of(99_999))
+    door.admission.question(cmid_of(99_999), "192.0.2.7")
     with pytest.raises(RateLimitedError):
-        door.admission.question(cmid_of(99_999))
+        door.admission.question(cmid_of(99_999), "192.0.2.7")
 
 
 def test_who_goes_on_asking_is_not_forgotten_among_very_many() -> None:
@@ -160,7 +162,11 @@ def test_known_machines_of_a_crowded_source_are_answered_and_new_ones_wait(
     with hosting(tmp_path, settings={"new-cmids-per-hour": "3"}) as host:
         assert [host.post(host.request(number)).status for number in range(1, 6)] == [200, 200, 200, 429, 429]
         assert host.post(host.request(1, nonce="A" * 22)).status == 200
-        rearmed = host.request(9, previous_cmid=cmid_of(2))
+        claimed = host.request(9, previous_cmid=cmid_of(2))
+        assert host.post(claimed).status == 429  # a CMID that anybody may know
+        first = host.request(2, nonce="B" * 21 + "A")
+        assert host.post(replace(first, commit=commit_of(2, first.nonce))).status == 200
+        rearmed = replace(claimed, commit=commit_of(9, claimed.nonce), reveals=(key_of(2, first.nonce),))
         assert host.post(rearmed).status == 200
         host.clock.advance(3600)
         assert host.post(host.request(4)).status == 200
@@ -194,3 +200,12 @@ def test_the_inventory_has_a_bound_and_known_machines_are_answered_beyond_it(tmp
         [check] = [each for each in host.server.health.checks() if each.name == "inventory"]
         assert (check.ok, check.required) == (False, False)
         assert "no more than 100" in check.reason
+
+
+def test_who_knows_a_cmid_takes_nothing_of_its_machines_rate_away() -> None:
+    door = Door(cmid_rate=2)
+    for _ in range(2):
+        door.admission.question(cmid_of(1), "198.51.100.66")
+    with pytest.raises(RateLimitedError):
+        door.admission.question(cmid_of(1), "198.51.100.66")
+    door.admission.question(cmid_of(1), "192.0.2.7")

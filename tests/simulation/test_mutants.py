@@ -37,6 +37,7 @@ from quorate.core.policy import DAY_S, HOUR_S, PROFILES, MachineClass, Policy, S
 from quorate.host import service
 from quorate.host.store import batch
 from quorate.host.store.certaintime import ClockWatch
+from quorate.host.store.record import Record
 from quorate.sim.play import play
 from quorate.sim.scenario import Happening, HostPlan, Kind, Population, Scenario, What
 
@@ -133,7 +134,7 @@ def _old_cmid_stays(patch: pytest.MonkeyPatch) -> None:
 def _renewals_unwritten(patch: pytest.MonkeyPatch) -> None:
     real = batch.Batch.written
 
-    def written(self: batch.Batch) -> list[batch.Record]:
+    def written(self: batch.Batch) -> list[Record]:
         return [record for record in real(self) if record.requests % 5]
 
     patch.setattr(batch.Batch, "written", written)

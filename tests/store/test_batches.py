@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from quorate.core.documents import ProductFile
 from quorate.core.policy import DAY_S, HOUR_S, MachineClass, Policy, Threshold, Thresholds
-from quorate.host.store.batch import Record
 from quorate.host.store.housekeeping import sweep_step
+from quorate.host.store.record import Record
 from quorate.host.store.schema import cmid_records
 from quorate.host.store.store import Arrived, Store
-from tests.store.world import CLIENT, SERVER, arrived, product
+from tests.store.world import CLIENT, SERVER, arrived, commit_of, key_of, product
 from tests.support.clocks import START_S
 from tests.support.documents import cmid_of, nonce_of
 
@@ -47,6 +47,12 @@ class Question:
     nonce: int
     previous: int | None
     kind: str  # good, uncovered, or skewed
+    commits: bool = False
+    shows: tuple[int, int] | None = None  # a machine and the nonce of its question whose key is shown
+
+    @property
+    def lock(self) -> tuple[int, int] | None:
+        return (self.machine, self.nonce) if self.commits else None
 
     def at(self, now_s: int) -> Arrived:
         return arrived(
@@ -56,6 +62,8 @@ class Question:
             nonce_of(self.nonce),
             now_s,
             None if self.previous is None else cmid_of(self.previous),
+            **({"commit": commit_of(self.machine, self.nonce)} if self.commits else {}),
+            **({"reveals": (key_of(*self.shows),)} if self.shows is not None else {}),
             **({"edition": "nobody-knows"} if self.kind == "uncovered" else {}),
             **({"time_s": now_s - 5 * HOUR_S} if self.kind == "skewed" else {}),
         )
@@ -65,7 +73,7 @@ class Question:
 class Naive:
     """Groups of machines, each a dictionary of what was last heard."""
 
-    groups: dict[str, dict[int, dict[str, Any]]] = field(default_factory=dict)
+    groups: dict[str, dict[int | None, dict[str, Any]]] = field(default_factory=dict)
     total: int = 0
     failed: int = 0
     unserved: int = 0
@@ -82,23 +90,43 @@ class Naive:
         if question.kind != "good":
             return ("CLOCK_SKEW" if question.kind == "skewed" else "PRODUCT_NOT_COVERED"), 0, now_s
         of: ProductFile = PRODUCTS[question.product]
-        machines = self.groups.setdefault(of.group, {})
+        machines: dict[int | None, dict[str, Any]] = self.groups.setdefault(of.group, {})
         self.forget_lapsed(now_s)
-        if question.previous != question.machine:
-            machines.pop(question.previous if question.previous is not None else -1, None)
-        heard = machines.setdefault(question.machine, {"first": now_s, "requests": 0, "lease": None})
-        heard["class"], heard["product"] = question.machine_class, of.product
+        asked = (question.nonce, of.product, question.machine_class)
+        before = machines.get(question.machine)
+        is_own, locks = self._claim(question, before, asked, now_s)
+        previous = machines.get(question.previous, {"lock": None})
+        is_another = question.previous is not None and question.previous != question.machine
+        if is_own and is_another and question.shows is not None and previous["lock"] == question.shows:
+            del machines[question.previous]
+        heard = machines.setdefault(question.machine, {"first": now_s, "requests": 0, "lease": None, "lock": None})
+        if is_own:
+            heard["class"], heard["product"] = question.machine_class, of.product
+            heard["lock"], heard["proven"] = question.lock if locks else None, now_s
         heard["last"], heard["requests"] = now_s, heard["requests"] + 1
         policy = getattr(_SMALL.thresholds, question.machine_class.value)
         lease = heard["lease"]
-        asked = (question.nonce, of.product, question.machine_class)
         if lease is not None and lease[0] == asked and abs(now_s - lease[2]) < 4 * HOUR_S:
             return None, lease[1], lease[2]
         count = sum(each["class"] in policy.counts for each in machines.values())
         if count < policy.minimum:
             return "COUNT_INSUFFICIENT", count, now_s
-        heard["lease"] = (asked, min(count, 2 * policy.minimum), now_s)
+        if is_own:
+            heard["lease"] = (asked, min(count, 2 * policy.minimum), now_s)
         return None, min(count, 2 * policy.minimum), now_s
+
+    def _claim(
+        self, question: Question, before: dict[str, Any] | None, asked: tuple[Any, ...], now_s: int
+    ) -> tuple[bool, bool]:
+        """Whether it moves the record, and whether that takes its lock; all come from one place."""
+        if before is None or (before["lock"] is not None and now_s - before["proven"] >= WINDOW_S):
+            return True, True
+        if before["lock"] is None:
+            lease = before["lease"]
+            return True, lease is None or lease[0][0] == question.nonce
+        is_same_edition = (before["product"], before["class"]) == asked[1:]
+        is_again = before["lock"] == question.lock and is_same_edition
+        return question.commits and (question.shows == before["lock"] or is_again), True
 
     def forget_lapsed(self, now_s: int) -> None:
         for machines in self.groups.values():
@@ -114,6 +142,8 @@ questions = st.builds(
     nonce=st.integers(0, 2),
     previous=st.one_of(st.none(), st.none(), st.integers(0, MACHINES - 1)),
     kind=st.sampled_from(["good"] * 8 + ["uncovered", "skewed"]),
+    commits=st.booleans(),
+    shows=st.none() | st.tuples(st.integers(0, MACHINES - 1), st.integers(0, 2)),
 )
 # What happens at one moment: how long after the one before, whether housekeeping came by, and batches of requests.
 moments = st.lists(
@@ -188,7 +218,7 @@ def _table(store: Store) -> list[tuple[Any, ...]]:
 def _expected_table(naive: Naive) -> list[tuple[Any, ...]]:
     rows = []
     for group, machines in naive.groups.items():
-        for number, heard in machines.items():
+        for number, heard in ((number, heard) for number, heard in machines.items() if number is not None):
             (_, name, kind), count, issued_s = heard["lease"] or ((0, None, CLIENT), None, None)
             rows.append(
                 (

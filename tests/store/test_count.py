@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from quorate.core.policy import DAY_S, HOUR_S, MachineClass
 from quorate.host.store.store import BATCH_MAX
-from tests.store.world import CLIENT, EPHEMERAL, SERVER, Site, arrived, product
+from tests.store.world import CLIENT, EPHEMERAL, SERVER, Site, arrived, commit_of, key_of, product
 from tests.support.documents import cmid_of, nonce_of
 
 
@@ -152,12 +154,25 @@ def test_a_machine_of_another_class_is_counted_there_and_not_here(site: Site) ->
     assert len(site.store.reports.clients()) == 5
 
 
+def proved(site: Site, machine: int) -> None:
+    """The machine asks, and leaves a lock that `rearm_of` can prove."""
+    site.ask(machine, nonce=nonce_of(machine), commit=commit_of(machine, machine))
+
+
+def rearm_of(machine: int) -> dict[str, Any]:
+    return {"previous_cmid": cmid_of(machine), "reveals": (key_of(machine, machine),)}
+
+
 def test_a_full_batch_that_takes_every_machine_away_still_counts_right(site: Site) -> None:
-    site.ask_all(range(400), CLIENT)
-    batch = [site.request(1000 + i, EPHEMERAL, previous_cmid=cmid_of(i)) for i in range(200)]
-    batch += [site.request(200 + i, EPHEMERAL) for i in range(BATCH_MAX - len(batch))]
+    for i in range(400):
+        proved(site, i)
+    batch = [site.request(1000 + i, EPHEMERAL, **rearm_of(i)) for i in range(200)]
+    batch += [
+        site.request(200 + i, EPHEMERAL, commit=commit_of(200 + i, 0), reveals=(key_of(200 + i, 200 + i),))
+        for i in range(BATCH_MAX - len(batch))
+    ]
     assert {decided.count for decided in site.decide(batch)} == {50}
-    last = [site.request(2000 + i, EPHEMERAL, previous_cmid=cmid_of(256 + i)) for i in range(144)]
+    last = [site.request(2000 + i, EPHEMERAL, **rearm_of(256 + i)) for i in range(144)]
     counts = [decided.count for decided in site.decide(last)]
     assert counts == [min(50, 143 - i) for i in range(144)]
 
@@ -171,8 +186,9 @@ def test_machines_that_come_and_go_within_one_batch_count_right(site: Site) -> N
 
 
 def test_after_a_rearm_the_old_cmid_is_gone_in_the_same_transaction(site: Site) -> None:
-    site.ask_all(range(25))
-    decided = site.ask(100, previous_cmid=cmid_of(3))
+    site.ask_all(number for number in range(25) if number != 3)
+    proved(site, 3)
+    decided = site.ask(100, **rearm_of(3))
     assert (decided.code, decided.count) == (None, 25)
     cmids = {row.cmid for row in site.store.reports.clients()}
     assert cmid_of(3) not in cmids

@@ -7,8 +7,8 @@ from sqlalchemy import event as sqlalchemy_event
 
 from quorate.core.policy import DAY_S
 from quorate.host.store import housekeeping
-from quorate.host.store.batch import Key
 from quorate.host.store.housekeeping import Retention, sweep_step, trim_events_step
+from quorate.host.store.record import Key
 from tests.store.world import CLIENT, SIGNER, Site, arrived, product
 from tests.support.documents import cmid_of, nonce_of
 

@@ -239,7 +239,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date_and_loses_nothing
     finally:
         store.close()
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0006",)]
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=60), st.integers(0, 40))

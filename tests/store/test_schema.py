@@ -15,8 +15,8 @@ from sqlalchemy.dialects import sqlite
 from quorate.core.policy import PROFILES
 from quorate.errors import FileAccessError, SchemaNewerError, StateExistsError, StateMissingError
 from quorate.host.store import migrations
-from quorate.host.store.batch import CountKey
 from quorate.host.store.database import REVISIONS
+from quorate.host.store.record import CountKey
 from quorate.host.store.schema import metadata
 from quorate.host.store.statements import heard_cmids
 from quorate.host.store.store import Store
@@ -26,7 +26,7 @@ from tests.store.world import CLIENT, Site
 def test_the_migrations_make_exactly_the_tables_of_the_schema(site: Site) -> None:
     with site.store.database.reading() as connection:
         context = MigrationContext.configure(connection)
-        assert context.get_current_revision() == "0005"
+        assert context.get_current_revision() == "0006"
         assert compare_metadata(context, metadata) == []
 
 
@@ -41,7 +41,7 @@ def test_a_newer_database_is_refused_and_stays_as_it_is(site: Site, tmp_path: Pa
     with closing(sqlite3.connect(site.path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     before = site.path.read_bytes()
-    with pytest.raises(SchemaNewerError, match="schema 9999, known here: 0005"):
+    with pytest.raises(SchemaNewerError, match="schema 9999, known here: 0006"):
         Store.open(site.path)
     assert site.path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["host.sqlite3"]

@@ -9,14 +9,16 @@ from typing import Any
 from quorate.core.checkpoint import CheckpointSigner
 from quorate.core.decision import Asked, Decided, refuse_unheard
 from quorate.core.documents import Edition, ProductFile
+from quorate.core.ids import b64url
 from quorate.core.keys import SigningKey
 from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import PROFILES, MachineClass, Policy
+from quorate.core.proof import commitment, question_key
 from quorate.host.store.store import BATCH_MAX, Arrived, Store
 from tests.support.clocks import START_S, ManualClock
 from tests.support.documents import cmid_of, nonce_of
 
-__all__ = ["CLIENT", "EPHEMERAL", "SERVER", "SIGNER", "Site", "arrived", "product"]
+__all__ = ["CLIENT", "EPHEMERAL", "SERVER", "SIGNER", "Site", "arrived", "commit_of", "key_of", "product"]
 
 SIGNER = CheckpointSigner("5a3c2f6e-0d1b-4c8a-9e7f-112233445566", SigningKey.from_seed(bytes(range(32))))
 SERVER, CLIENT, EPHEMERAL = MachineClass.SERVER, MachineClass.CLIENT, MachineClass.EPHEMERAL
@@ -28,6 +30,21 @@ def product(policy: Policy = PROFILES["windows-7"], group: str = "acme", name: s
     return ProductFile(
         publisher="Acme", issued_s=START_S, product=name, name=name, group=group, editions=editions, policy=policy
     )
+
+
+def _key(machine: int, nonce: int | str) -> bytes:
+    secret = machine.to_bytes(32, "big")
+    return question_key(secret, cmid_of(machine), nonce_of(nonce) if isinstance(nonce, int) else nonce)
+
+
+def key_of(machine: int, nonce: int | str) -> str:
+    """The key of that question of machine number `machine`, as a later question shows it."""
+    return b64url(_key(machine, nonce))
+
+
+def commit_of(machine: int, nonce: int | str) -> str:
+    """The commit of that question."""
+    return b64url(commitment(_key(machine, nonce)))
 
 
 def arrived(

@@ -14,7 +14,7 @@ from quorate.client.clockmark import ClockMark
 from quorate.core.armor import dearmored
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, DocumentKind, read, read_host_request
 from quorate.core.enrolment import EnrolmentSecret, check_enrolment
-from quorate.core.ids import ProductKey, b64url, key_proof, link_of
+from quorate.core.ids import ProductKey, b64url, key_proof, link_of, unb64url
 from quorate.core.lease import LEASE, REFUSAL, Intervals, Lease, renewal_window
 from quorate.core.lifecycle import told_wait_s
 from quorate.core.messages import (
@@ -28,6 +28,7 @@ from quorate.core.messages import (
     decode_strict,
     encode,
 )
+from quorate.core.proof import commitment, question_key
 from quorate.core.publication import decode_activation
 from quorate.core.revocation import REVOCATIONS, accept_list, check_not_revoked, read_list
 from quorate.core.succession import TRUST, TrustState, follow_chain, read_issued
@@ -127,6 +128,11 @@ def do_key_proof(given: Given) -> Outcome:
     return {"key_proof": key_proof(verifier, given["host_id"], given["thumbprint"], given["request_id"])}
 
 
+def do_question_key(given: Given) -> Outcome:
+    key = question_key(unb64url(given["secret"]), given["cmid"], given["nonce"])
+    return {"key": b64url(key), "commit": b64url(commitment(key))}
+
+
 def do_link(given: Given) -> Outcome:
     return {"link": link_of(given["cmid"], given["nonce"])}
 
@@ -191,6 +197,7 @@ DO: dict[str, Callable[[Given], Outcome]] = {
     "product-key": do_product_key,
     "key-proof": do_key_proof,
     "link": do_link,
+    "question-key": do_question_key,
     "problem": do_problem,
     "renewal-window": do_renewal_window,
     "retry-after": do_retry_after,
@@ -226,7 +233,14 @@ def test_every_vector_names_a_section_that_exists_and_codes_that_we_have() -> No
 
 def test_every_kind_has_vectors_of_both_outcomes() -> None:
     outcomes = {(vector["kind"], vector["expected"]["outcome"]) for vector in vectors()}
-    computed = {"key-proof", "link", "renewal-window", "retry-after", "clock"}  # nothing to refuse in a computation
+    computed = {
+        "key-proof",
+        "link",
+        "question-key",
+        "renewal-window",
+        "retry-after",
+        "clock",
+    }  # nothing to refuse in a computation
     assert outcomes == {(kind, "valid") for kind in DO} | {(kind, "invalid") for kind in DO.keys() - computed}
 
 

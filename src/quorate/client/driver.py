@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 
 import msgspec
+from msgspec import UNSET
 
 from quorate.client.asking import request_of, with_proof
 from quorate.client.discovery.network import Network
@@ -19,6 +20,7 @@ from quorate.client.eventlog import ClientEventLog
 from quorate.client.identity import Machine
 from quorate.client.keeper import Keeper
 from quorate.client.learning import Learner, Where
+from quorate.client.proofkey import ProofKey
 from quorate.client.standing import Standing
 from quorate.client.transport import Transport
 from quorate.clock import Clock, Entropy
@@ -29,6 +31,7 @@ from quorate.errors import (
     CmidSupersededError,
     CountInsufficientError,
     FileAccessError,
+    MalformedRequestError,
     QuorateError,
     RefusedError,
     UninstalledError,
@@ -36,6 +39,7 @@ from quorate.errors import (
 
 __all__ = ["Accept", "Ask", "Attempt", "Driver"]
 
+ASKS_MAX = 3  # of one host in one attempt: as it is, by its right name, without a proof
 PATIENCE_S = 70.0  # for another process's attempt, which lasts about a minute at the most (`SEARCH_S` and one host)
 
 
@@ -195,7 +199,10 @@ class Driver:
         now_s = self._clock.now_s()
         if standing.state.is_uninstalled:
             return UninstalledError(product=self._anchor.product.name)
-        standing = _replace(standing, state=standing.state.asking(self._entropy))
+        key, state = None, standing.state.asking(self._entropy)
+        if unwritable is None:
+            key, state = self._keeper.proof_key(state)
+        standing = _replace(standing, state=state)
         unwritable = self._keep(standing, unwritable)
         learnt = self._learnt()
         try:
@@ -203,7 +210,7 @@ class Driver:
                 is_licensed = standing.life_at(now_s, self._anchor.product.policy).status is LicenseStatus.LICENSED
                 if may_postpone or is_licensed:
                     raise unwritable  # a new lease would be lost with this process, and the one on disk be superseded
-            standing, refusal = yield from self._ask_all(standing, now_s)
+            standing, refusal = yield from self._ask_all(standing, key, now_s)
         except QuorateError as error:
             standing = self._judged_anew(standing, now_s, learnt)
             state = standing.state.unanswered(error, now_s, self._chance(), self._anchor.product.policy)
@@ -212,7 +219,7 @@ class Driver:
         unwritable = self._keep(standing, unwritable)
         return refusal or unwritable
 
-    def _ask_all(self, standing: Standing, now_s: int) -> _Asking:
+    def _ask_all(self, standing: Standing, key: ProofKey | None, now_s: int) -> _Asking:
         """The hosts in their order, until one has recorded this machine; with the refusal, if it is one.
 
         Raises:
@@ -227,7 +234,7 @@ class Driver:
         for found in search.hosts():
             is_anybody = True
             try:
-                said = yield from self._ask(standing, search, found, request)
+                said = yield from self._ask(standing, key, search, found, request)
             except QuorateError as error:
                 search.reject(found, error.with_traceback(None))  # the search is in its frames: they would be a cycle
                 continue
@@ -245,13 +252,38 @@ class Driver:
                 return _replace(believed, state=believed.state.with_outcome(failure)), failure
         raise failure
 
-    def _ask(self, standing: Standing, search: Search, found: Found, request: ActivationRequest) -> _AskingOne:
+    def _ask(
+        self, standing: Standing, key: ProofKey | None, search: Search, found: Found, request: ActivationRequest
+    ) -> _AskingOne:
+        """One host; once more without a proof where it does not know what that is, and once more with the right one
+        where it turns out to be a host that is known by another name."""
+        state, hosts = standing.state, standing.state.hosts_at(found.target)
+        for _ in range(ASKS_MAX - 1):
+            if key is None:
+                break
+            try:
+                said = yield from self._ask_once(standing, search, found, key.signed(request, state, hosts))
+            except MalformedRequestError:
+                key = None
+                continue
+            host = said.said.host_id
+            if not isinstance(said.refusal, CmidSupersededError) or host in hosts:
+                return said
+            if all(each.host != host for each in state.heard):
+                return said
+            hosts = hosts | {host}
+        proved = request if key is None else key.signed(request, state, hosts)
+        return (yield from self._ask_once(standing, search, found, proved))
+
+    def _ask_once(self, standing: Standing, search: Search, found: Found, request: ActivationRequest) -> _AskingOne:
         now_s = request.time_s
         try:
             addresses = None if self._transport.is_proxied else search.addresses(found)
             answer = yield Ask(found.target, with_proof(request, self._enrolment), now_s, addresses)
         except QuorateError as error:
-            self._events.sent(request, found.target, self._anchor, error)
+            # A host of before refuses a proof; the question goes to it once more.
+            if request.commit is UNSET or not isinstance(error, MalformedRequestError):
+                self._events.sent(request, found.target, self._anchor, error)
             raise
         self._events.sent(request, found.target, self._anchor, None)
         question = Question(request.cmid, request.edition, request.nonce)

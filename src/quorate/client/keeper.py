@@ -17,11 +17,13 @@ from quorate.client.clockmark import ClockMark
 from quorate.client.identity import Machine
 from quorate.client.leasefile import FileIdentity, LeaseFile
 from quorate.client.news import News
+from quorate.client.proofkey import ProofKey
 from quorate.client.standing import Standing
 from quorate.client.state import STATE_BYTES_MAX, ClientState, decode_state, fresh
 from quorate.clock import Clock, Entropy
 from quorate.core.lease import Lease
 from quorate.core.messages import encode
+from quorate.core.proof import SECRET_BYTES
 from quorate.core.trust import Anchor, Question
 from quorate.errors import (
     AnswerMismatchError,
@@ -125,6 +127,19 @@ class Keeper:
         """
         self._file.write(encode(state))
         return self._remember(self._file.identity(), state, lease)
+
+    def proof_key(self, state: ClientState) -> tuple[ProofKey | None, ClientState]:
+        """What this installation proves itself with, and the record that says so (under `exclusive`); a new secret
+        where it has none of its own yet, or has lost it. None where it cannot be read or kept: then nothing is proved.
+        """
+        try:
+            secret = self._file.secret() if state.has_secret else None
+            if secret is None:
+                secret = self._entropy.token(SECRET_BYTES)
+                self._file.write_secret(secret)
+        except FileAccessError:
+            return None, state
+        return ProofKey(secret), state if state.has_secret else msgspec.structs.replace(state, has_secret=True)
 
     def keep_in_memory(self, state: ClientState, lease: Lease | None) -> _Read:
         """Go on with this record, in this process alone, until the file changes."""

@@ -6,6 +6,7 @@
 | `client.json.damaged-N` | records that could not be read, at most five |
 | `publisher.json` | the publisher's newest keys and revocation list (`client.news`); replaced whole as well |
 | `enrolment.key` | the site's enrolment secret, where one was set (`client.enrolment`); for its owner alone |
+| `client.key` | the installation's own secret (`client.proofkey`); for its owner alone |
 | `client.lock` | held by whoever changes the record |
 | `seen` | what this machine's clock has shown (`client.clockmark`), noted about once an hour; of no worth alone |
 | `events.jsonl` | the event log |
@@ -20,7 +21,9 @@ from pathlib import Path
 from quorate.client.clockmark import MARK_BYTES_MAX, ClockMark, decode_mark, encode_mark
 from quorate.client.filelock import FileLock
 from quorate.clock import Clock
-from quorate.files import access_fault, replace_file
+from quorate.core.ids import b64url, unb64url
+from quorate.core.proof import SECRET_BYTES
+from quorate.files import SECRET_MODE, access_fault, replace_file
 from quorate.opening import open_plain, place_of
 
 __all__ = ["FileIdentity", "LeaseFile"]
@@ -39,6 +42,7 @@ class LeaseFile:
         self.path = folder / name
         self.lock_path = folder / "client.lock"
         self.events_path = folder / "events.jsonl"
+        self.secret_path = self.path.with_suffix(".key")
         self._temporary = folder / f"{name}.new"  # one name is enough: it is written under the lock
         self._seen = folder / "seen"
         self._path_text = os.fspath(self.path)
@@ -88,6 +92,33 @@ class LeaseFile:
         """
         # The umask decides who else may read it; a machine-wide record is read by every user's program.
         replace_file(self.path, data, aside=self._temporary)
+
+    def secret(self) -> bytes | None:
+        """The installation's secret; None when there is none that is whole.
+
+        Raises:
+            FileAccessError: it is there and may not be read.
+        """
+        try:
+            with os.fdopen(open_plain(self.secret_path), "rb") as file:
+                text = file.read(SECRET_BYTES * 2).strip()
+        except FileNotFoundError:
+            return None
+        except OSError as fault:
+            raise access_fault(self.secret_path, fault) from None
+        try:
+            secret = unb64url(text.decode("ascii"))
+        except ValueError:
+            return None
+        return secret if len(secret) == SECRET_BYTES else None
+
+    def write_secret(self, secret: bytes) -> None:
+        """Keep another secret.
+
+        Raises:
+            FileAccessError: nothing was changed.
+        """
+        replace_file(self.secret_path, b64url(secret).encode("ascii") + b"\n", SECRET_MODE)
 
     def set_aside(self) -> Path | None:
         """Move a record that is no good out of the way, for people to look at. Its new path; None if it stayed."""

@@ -19,10 +19,10 @@ from quorate.client.identity import Machine, MachineMark
 from quorate.client.news import ListSeen
 from quorate.clock import Entropy
 from quorate.core import lifecycle
-from quorate.core.ids import Cmid, Nonce, Slug, b64url, new_cmid
+from quorate.core.ids import Cmid, HostId, Nonce, Slug, b64url, new_cmid
 from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import Event, Life
-from quorate.core.messages import Answer, Count, LicenseStatus, TimeS, decode_strict
+from quorate.core.messages import REVEALS_MAX, Answer, Count, LicenseStatus, TimeS, decode_strict
 from quorate.core.policy import DAY_S, Policy
 from quorate.core.trust import Anchor, Question, refusal_error
 from quorate.errors import (
@@ -35,7 +35,7 @@ from quorate.errors import (
     RearmLimitReachedError,
 )
 
-__all__ = ["STATE_BYTES_MAX", "ClientState", "Outcome", "decode_state", "fresh", "grace_s"]
+__all__ = ["STATE_BYTES_MAX", "ClientState", "Heard", "Outcome", "decode_state", "fresh", "grace_s"]
 
 STATE_BYTES_MAX = 64 * 1024  # a usual one has 4 KiB
 
@@ -65,6 +65,19 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return BY_CODE.get(self.code, QuorateError).carried(self.message, self.hint)
 
 
+class Heard(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A question that a host keeps a record of (`core.proof`).
+
+    Attributes:
+        host: which host that is; None: it may have been any, as no answer has come.
+        at: where it was asked, as `Target` reads it.
+    """
+
+    nonce: Nonce
+    host: HostId | None = None
+    at: _HostText | None = None
+
+
 class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One installation of one product (`client.json`).
 
@@ -74,6 +87,9 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         superseded_s: when a host took the CMID before from this machine, until the present one is activated.
         list_seen: the newest revocation list that was accepted here.
         nonce: of the question that no host has answered yet; None when there is none.
+        heard: the last questions that a host has recorded, the newest first: of the CMID before, while that is kept.
+        has_secret: whether this installation's secret was made (`client.proofkey`); one that lies there without that
+            is another's.
         host: set by hand; cached_host: the one that worked last. As `Target` reads them.
         cached_source, cached_domain: how the latter became known.
         domain: the only DNS domain to look in, set by hand.
@@ -99,6 +115,8 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     superseded_s: TimeS | None = None
     list_seen: ListSeen | None = None
     nonce: Nonce | None = None
+    heard: Annotated[tuple[Heard, ...], Meta(max_length=REVEALS_MAX)] = ()
+    has_secret: bool = False
     machine: MachineMark | None = None
     host: _HostText | None = None
     cached_host: _HostText | None = None
@@ -143,6 +161,16 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     # --- changes ---------------------------------------------------------------------------------------------------
 
+    @property
+    def heard_cmid(self) -> str:
+        """The CMID that `heard` was asked with."""
+        return self.previous_cmid or self.cmid
+
+    def hosts_at(self, target: Target) -> frozenset[str]:
+        """The hosts that have answered there."""
+        at = str(target)
+        return frozenset(each.host for each in self.heard if each.at == at and each.host is not None)
+
     def asking(self, entropy: Entropy) -> ClientState:
         """With a nonce to ask with: the pending one, so that a lost reply makes no second question, or a new one."""
         return self if self.nonce is not None else _replace(self, nonce=b64url(entropy.token(16)))
@@ -160,6 +188,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         is_ours = is_heard or (isinstance(said, Refusal) and said.code == CmidSupersededError.code)
         common: dict[str, Any] = {
             "nonce": None,
+            "heard": self._with_heard(Heard(said.nonce, said.host_id, str(found.target))) if is_heard else self.heard,
             "previous_cmid": None if is_heard else self.previous_cmid,
             "cached_host": str(found.target) if is_ours else None,
             "cached_source": found.source if is_ours else None,
@@ -208,6 +237,8 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             ),
             cmid=new_cmid(entropy.token(16)),
             previous_cmid=None,
+            heard=(),
+            has_secret=False,
             lease_cmid=None if self.lease is None else self.lease_cmid or self.cmid,
             superseded_s=now_s,
         )
@@ -227,10 +258,12 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     def rearmed(self, now_s: int, entropy: Entropy, policy: Policy) -> ClientState:
         """A new CMID and a new initial grace; the host is told which record the new one replaces."""
         is_known = self.previous_cmid is None or self.nonce is not None  # a host may have heard the present CMID
+        pending = self if self.nonce is None else _replace(self, heard=self._with_heard(Heard(self.nonce)))
         return _replace(
             self,
             cmid=new_cmid(entropy.token(16)),
             previous_cmid=self.cmid if is_known else self.previous_cmid,
+            heard=pending.heard,
             life=lifecycle.step(self.life, Event.REARMED, now_s, policy),
             begun_s=now_s,
             nonce=None,
@@ -243,7 +276,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         if self.is_uninstalled:
             return self
         life = lifecycle.step(self.life, Event.UNINSTALLED, now_s, policy)
-        return _replace(self, life=life, nonce=None, outcome=None, **_NO_LEASE)
+        return _replace(self._without_question(), life=life, outcome=None, **_NO_LEASE)
 
     def installed_again(self, now_s: int, policy: Policy) -> ClientState:
         """Back from `uninstalled`. The initial grace begins anew, so it counts as a rearm; beyond the limit it is over
@@ -293,6 +326,8 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             self.without_lease(now_s, policy),
             cmid=new_cmid(entropy.token(16)),
             previous_cmid=None,
+            heard=(),
+            has_secret=False,
             superseded_s=None,
             nonce=None,
             machine=machine.mark(b64url(entropy.token(16))),
@@ -302,7 +337,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return self if seen is None else _replace(self, list_seen=seen)
 
     def with_edition(self, edition: str) -> ClientState:
-        return _replace(self, edition=edition, nonce=None)
+        return _replace(self._without_question(), edition=edition)
 
     def with_host(self, target: Target | None, now_s: int) -> ClientState:
         """Another host set by hand, or none. What was cached is forgotten, and it is time to ask."""
@@ -321,6 +356,18 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def with_mdns(self, is_on: bool) -> ClientState:
         return _replace(self, is_mdns=is_on)
+
+    def _with_heard(self, newest: Heard) -> tuple[Heard, ...]:
+        """Of the present CMID. What was kept of the one before is of no use once a host may know this one."""
+        before = () if self.previous_cmid is not None else self.heard
+        return (newest, *(each for each in before if each.nonce != newest.nonce))[:REVEALS_MAX]
+
+    def _without_question(self) -> ClientState:
+        """Another question will be asked; a host may have heard the pending one all the same."""
+        if self.nonce is None:
+            return self
+        kept = self.heard if self.previous_cmid is not None else self._with_heard(Heard(self.nonce))
+        return _replace(self, nonce=None, heard=kept)
 
     def _looking_anew(self, now_s: int) -> ClientState:
         life = self.life if self.is_uninstalled else _due(self.life, now_s)

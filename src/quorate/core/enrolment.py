@@ -86,7 +86,7 @@ def check_enrolment(request: ActivationRequest, keys: Sequence[bytes]) -> None:
 
 def _proof(request: ActivationRequest, key: bytes) -> str:
     """`spec/protocol.md`, section 12: every member on a line of its own; none of them can hold a line break."""
-    lines = (
+    lines = [
         "quorate-enrolment",
         str(request.v),
         request.edition,
@@ -99,5 +99,10 @@ def _proof(request: ActivationRequest, key: bytes) -> str:
         "true" if request.vm else "false",
         request.previous_cmid or "",
         request.link or "",
-    )
+    ]
+    # As a client of before proves them, where they are left out.
+    if request.commit is not UNSET:
+        lines.append(f"commit:{request.commit}")
+    if request.reveals is not UNSET:
+        lines.append(f"reveals:{','.join(request.reveals)}")
     return b64url(hmac.digest(key, "\n".join(lines).encode("utf-8"), "sha256"))

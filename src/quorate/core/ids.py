@@ -18,11 +18,13 @@ from quorate.errors import ProductKeyInvalidError
 
 __all__ = [
     "Cmid",
+    "Commit",
     "HostId",
     "Link",
     "MachineName",
     "Nonce",
     "ProductKey",
+    "Reveal",
     "ShownText",
     "Slug",
     "b64url",
@@ -54,6 +56,12 @@ Nonce = Annotated[
 
 Link = Nonce
 """Lineage link of a lease, 16 bytes: whoever presents a superseded one has been cloned or rolled back."""
+
+Commit = Nonce
+"""The hash of a question's key, 16 bytes (`core.proof`)."""
+
+Reveal = Nonce
+"""The key of a question that was answered, 16 bytes (`core.proof`)."""
 
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z", description="a-z, 0-9, dot, dash; at most 64")]
 """Product, edition and group ids: typed by people, used in file names."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from quorate.core.ids import Cmid, Link, MachineName, Nonce, ShownText, Slug
+from quorate.core.ids import Cmid, Commit, Link, MachineName, Nonce, Reveal, ShownText, Slug
 from quorate.errors import (
     BY_CODE,
     MalformedError,
@@ -26,6 +26,7 @@ from quorate.errors import (
 __all__ = [
     "BODY_BYTES_MAX",
     "PROTOCOL_VERSION",
+    "REVEALS_MAX",
     "ActivationRequest",
     "Answer",
     "EnrolmentProof",
@@ -45,6 +46,7 @@ __all__ = [
 PROTOCOL_VERSION = 1
 BODY_BYTES_MAX = 4096  # ten times a usual request (about 400 bytes); what is larger is something else
 SIGNED_STATUS = 200  # a refusal that a host signs travels with it (INTERFACE, "HTTP")
+REVEALS_MAX = 4  # a database brought back from the day before still knows one of them
 ANSWER_BYTES_MAX = 64 * 1024  # an answer is about 2 KiB; a host that sends more is not one of ours
 
 TimeS = Annotated[int, Meta(ge=0, le=253_402_300_799, description="seconds since 1970 UTC, up to the year 9999")]
@@ -72,6 +74,7 @@ class ActivationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     `expires_in_min` is what slmgr calls minutes to expiration: until the end of the present state, 0 when it has none.
     `enrolment` (`core.enrolment`) is left out where the client was given no secret: a host of before refuses it.
+    `commit`, `reveals` (`core.proof`) are left out by a client that keeps no secret, and for such a host.
     """
 
     v: _Version
@@ -86,6 +89,8 @@ class ActivationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     previous_cmid: Cmid | None = None
     link: Link | None = None
     enrolment: EnrolmentProof | UnsetType = UNSET
+    commit: Commit | UnsetType = UNSET
+    reveals: Annotated[tuple[Reveal, ...], Meta(max_length=REVEALS_MAX)] | UnsetType = UNSET
 
 
 class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

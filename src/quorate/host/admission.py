@@ -97,14 +97,16 @@ class Admission:
         if rate and source is not None and not self._sources.take(source, rate, self._clock.monotonic_s()):
             raise self._later()
 
-    def question(self, cmid: str) -> None:
+    def question(self, cmid: str, address: str) -> None:
         """Once it is known who asks.
 
         Raises:
-            RateLimitedError: one CMID asks too often: a client gone wild, or one CMID on very many machines.
+            RateLimitedError: one CMID asks too often from one source: a client gone wild. A stranger who knows a CMID
+                takes nothing of its machine's rate away from another address.
         """
         rate = self._settings.cmid_rate
-        if rate and not self._cmids.take(cmid, rate, self._clock.monotonic_s()):
+        name = f"{cmid} {source_of(address) or ''}"
+        if rate and not self._cmids.take(name, rate, self._clock.monotonic_s()):
             raise self._later()
 
     def is_crowded(self, address: str) -> bool:

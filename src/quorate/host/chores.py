@@ -19,7 +19,6 @@ from quorate.core.policy import DAY_S
 from quorate.host.config import Settings
 from quorate.host.credentials import Credentials
 from quorate.host.falling import FallingWatch, Start, on_a_thread
-from quorate.host.store.batch import Key
 from quorate.host.store.certaintime import ClockWatch
 from quorate.host.store.checkpoints import seal
 from quorate.host.store.housekeeping import (
@@ -29,6 +28,7 @@ from quorate.host.store.housekeeping import (
     trim_administrative_step,
     trim_events_step,
 )
+from quorate.host.store.record import Key
 from quorate.host.store.store import Store
 
 __all__ = ["StoreChores"]

@@ -208,13 +208,12 @@ class ActivationService:
 
     def _admit(self, admission: Admission, question: Question) -> None:
         arrived = question.arrived
-        admission.question(arrived.request.cmid)
+        admission.question(arrived.request.cmid, arrived.address)
         is_crowded, is_refused = admission.is_crowded(arrived.address), isinstance(arrived.verdict, Decided)
         if not is_crowded and not is_refused:
             return
-        cmids = [each for each in (arrived.request.cmid, arrived.request.previous_cmid) if each is not None]
         group = arrived.verdict.product.group if isinstance(arrived.verdict, Asked) else arrived.group
-        if self._store.knows(group, cmids):
+        if self._store.knows(group, arrived.request):
             return
         if is_crowded:
             raise admission.refuse_newcomer()

@@ -74,12 +74,13 @@ class MemoryDisk(LeaseFile):
         is_full: whether nothing can be written.
     """
 
-    __slots__ = ("_aside", "_mark", "_parts", "_shared", "_version", "is_full", "on_write")
+    __slots__ = ("_aside", "_mark", "_parts", "_secret", "_shared", "_version", "is_full", "on_write")
     folder = path = lock_path = events_path = _NOWHERE
 
     def __init__(self, shared: SharedText) -> None:
         self._shared = shared
         self._parts: tuple[bytes, int, bytes] | None = None
+        self._secret: bytes | None = None
         self._version = 0
         self._mark = ClockMark()
         self._aside = 0
@@ -94,12 +95,12 @@ class MemoryDisk(LeaseFile):
 
     def restore(self, image: MemoryDisk) -> None:
         """Put an image on it."""
-        self._parts, self._mark = image._parts, image._mark
+        self._parts, self._secret, self._mark = image._parts, image._secret, image._mark
         self._version += 1
 
     def wipe(self) -> None:
         """A new installation of everything."""
-        self._parts, self._mark = None, ClockMark()
+        self._parts, self._secret, self._mark = None, None, ClockMark()
         self._version += 1
 
     def identity(self) -> FileIdentity | None:
@@ -124,6 +125,16 @@ class MemoryDisk(LeaseFile):
         self._version += 1
         if self.on_write is not None:
             self.on_write()
+
+    def secret(self) -> bytes | None:
+        return self._secret
+
+    def write_secret(self, secret: bytes) -> None:
+        if self.is_full:
+            raise FileAccessError(path=self.path, reason="the disk is full")
+        if self.on_write is not None:
+            self.on_write()
+        self._secret = secret
 
     def set_aside(self) -> Path | None:
         self._parts = None

@@ -25,7 +25,7 @@ from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import DAY_S, HOUR_S, MachineClass, Policy, Threshold
 from quorate.core.trust import Anchor
 from quorate.errors import InternalFaultError, QuorateError
-from quorate.host.store.batch import Key, cmid_bytes
+from quorate.host.store.record import Key, cmid_bytes
 from quorate.host.store.reports import PAGE_MAX
 from quorate.host.store.store import Store
 from quorate.host.writer import Outcome

@@ -6,7 +6,7 @@ Pure: no database here. A batch gives exactly what batches of one would give, in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -16,49 +16,14 @@ from quorate.core.decision import Asked, Decided, decide_by_count
 from quorate.core.events import CmidForked, RequestHandled
 from quorate.core.ids import link_bytes, unb64url
 from quorate.core.messages import encode
-from quorate.core.policy import Threshold
+from quorate.core.policy import MachineClass
 from quorate.errors import CmidSupersededError
+from quorate.host.store.claims import Claim, claim_of, is_stale, lock_of, removes
 from quorate.host.store.entries import Arrived, fork_event, handled_event
 from quorate.host.store.lineage import exchanged, fork_of, is_exchanged, tell
+from quorate.host.store.record import CountKey, Key, Record, cmid_bytes
 
-__all__ = ["Arrived", "Batch", "CountKey", "Key", "Record", "cmid_bytes"]
-
-Key = tuple[str, bytes]
-"""What a machine is counted under: its product group and its CMID."""
-
-
-class CountKey(NamedTuple):
-    """One activation count: the machines of a group that count toward a threshold, heard within the window."""
-
-    product_group: str
-    threshold: Threshold
-    window_s: int
-
-
-class Record(NamedTuple):
-    """A row of `cmid_records`, in the table's order, and its number there."""
-
-    product_group: str
-    cmid: bytes
-    machine_class: str
-    edition: str
-    machine: str
-    vm: bool
-    status: str
-    address: str
-    first_heard_s: int
-    last_heard_s: int
-    requests: int
-    link: bytes | None = None
-    lease_edition: str | None = None
-    lease_issued_s: int | None = None
-    lease_expires_s: int | None = None
-    lease_count: int | None = None
-    exchanged: bytes | None = None
-    fork: bytes | None = None
-    lease_full_s: int | None = None
-    # SQLite's own number of the row, in this transaction; None where there is none to write over.
-    row: int | None = None
+__all__ = ["Batch"]
 
 
 class _Question(msgspec.Struct, frozen=True):
@@ -86,10 +51,12 @@ class Batch:
     Args:
         requests: the batch, in order.
         now_s: when all of it is decided.
+        is_probe: nothing of it will be written, and nobody has to prove anything.
     """
 
-    def __init__(self, requests: Sequence[Arrived], now_s: int) -> None:
+    def __init__(self, requests: Sequence[Arrived], now_s: int, *, is_probe: bool = False) -> None:
         self._requests = requests
+        self._is_probe = is_probe
         self._now_s = now_s
         self._questions: dict[tuple[int, int], _Question] = {}
         # Each request in the order of `requests`: to be counted, or refused already.
@@ -163,12 +130,14 @@ class Batch:
 
     def witnesses(self, decided: Sequence[Decided], known_for_s: int, number_max: int) -> list[str]:
         """Machines that were accepted, so that their clocks agree with the host's, and whose records were not made just
-        now: lapsed ones too, as they are what a wrong clock lapses. At most so many, by the hex of their CMIDs."""
+        now: lapsed ones too, as they are what a wrong clock lapses. A CMID alone is no witness: anybody may know it. At
+        most so many, by the hex of their CMIDs."""
         found: dict[str, None] = {}
         for each, said in zip(self._counted, decided, strict=True):
             if isinstance(each, _Counted) and said.code != CmidSupersededError.code:
                 record = self._on_disk.get(each.key)
-                if record is not None and abs(self._now_s - record.first_heard_s) >= known_for_s:
+                is_known = record is not None and abs(self._now_s - record.first_heard_s) >= known_for_s
+                if record is not None and is_known and self._proof(each, record) in (Claim.OWN, Claim.UNLOCKED):
                     found[each.key[1].hex()] = None
             if len(found) >= number_max:
                 break
@@ -199,35 +168,73 @@ class Batch:
 
     def _decide(self, counted: _Counted) -> Decided:
         arrived, asked, question, key = counted.arrived, counted.asked, counted.question, counted.key
-        before, fork = self._known(counted), None
+        before, fork, claim = self._known(counted), None, Claim.OWN
         if before is not None:
-            fork = before.fork
-            if is_exchanged(before.exchanged, before.link, counted.presented, counted.link):
-                told, fork = self._forked(counted, before)
+            fork, claim = before.fork, self._claim(counted, before)
+            if claim is Claim.OTHER or (
+                claim is not Claim.OWN and is_exchanged(before.exchanged, before.link, counted.presented, counted.link)
+            ):
+                told, fork = self._forked(counted, before, is_clone=claim is Claim.OTHER)
                 if told is not None:
                     return told
-        previous = counted.previous
-        if before is None and (previous is None or previous not in self._records):
+        previous = self._replaced(counted, claim)
+        if before is None and previous is None:
             self.newcomers.append(arrived)
-        if previous is not None and previous != key:
+        if previous is not None:
             self._forget(previous)
-        self._hear(counted)
+        kept = None if claim in (Claim.OWN, Claim.UNLOCKED) else before  # the record of who proved itself
+        self._hear(counted, previous, asked.edition.machine_class if kept is None else MachineClass(kept.machine_class))
         decided = None if before is None else self._said_before(counted, before)
         if decided is None:
-            full_s = self._full_s(counted, before) if question.own.threshold.soft is not UNSET else None
+            is_soft = question.own.threshold.soft is not UNSET and claim is not Claim.OTHER
+            full_s = self._full_s(counted, before) if is_soft else None
             decided = decide_by_count(asked, self._counts[question.own].current, self._now_s, full_s)
-        self._records[key] = self._record(counted, before, decided, fork)
+        if kept is None:
+            self._records[key] = self._record(counted, before, decided, fork, claim)
+        else:
+            heard_s = self._now_s if claim is Claim.ASIDE else kept.last_heard_s
+            self._records[key] = kept._replace(last_heard_s=heard_s, requests=kept.requests + 1, fork=fork)
         self.changed.add(key)
         self.events.append(handled_event(arrived, decided, question.own.product_group, self._now_s))
         return decided
 
-    def _hear(self, counted: _Counted) -> None:
+    def _claim(self, counted: _Counted, before: Record) -> Claim:
+        if before.lock is None:
+            return Claim.UNLOCKED
+        if self._is_probe:
+            return Claim.ASIDE
+        claim = self._proof(counted, before)
+        if claim is not Claim.OWN and is_stale(before.proven_s, self._now_s, counted.question.own.window_s):
+            return Claim.OWN
+        return claim
+
+    def _proof(self, counted: _Counted, before: Record) -> Claim:
+        request = counted.arrived.request
+        is_same_machine = request.machine == before.machine
+        return claim_of(
+            request,
+            counted.link,
+            before.lock,
+            is_same_machine=is_same_machine,
+            is_same_place=is_same_machine and counted.arrived.address == before.address,
+            is_same_edition=request.edition == before.edition,
+        )
+
+    def _replaced(self, counted: _Counted, claim: Claim) -> Key | None:
+        """The record that this request proves to be its own machine's, from before a rearm."""
+        previous = counted.previous
+        if previous is None or previous == counted.key or claim not in (Claim.OWN, Claim.UNLOCKED):
+            return None
+        record = self._records.get(previous)
+        return None if record is None or not removes(counted.arrived.request, record.lock) else previous
+
+    def _hear(self, counted: _Counted, previous: Key | None, machine_class: MachineClass) -> None:
         """The machine is counted, wherever machines of its group are."""
-        (group, cmid), machine_class = counted.key, counted.asked.edition.machine_class
-        previous = None if counted.previous is None else counted.previous[1]
+        group, cmid = counted.key
+        gone = None if previous is None else previous[1]
         for key, count in self._counts.items():
             if key.product_group == group:
-                count.hear(cmid, machine_class, previous)
+                count.hear(cmid, machine_class, gone)
 
     def _full_s(self, counted: _Counted, before: Record | None) -> int | None:
         """When the machine that asks was last activated at the full threshold, if it is activated: it shows the lease
@@ -242,11 +249,12 @@ class Batch:
             return None
         return issued_s if before.lease_full_s is None else before.lease_full_s
 
-    def _forked(self, counted: _Counted, before: Record) -> tuple[Decided | None, bytes | None]:
-        """An exchanged link: what a copy is told, or None where it is answered like any other; the fork to keep."""
+    def _forked(self, counted: _Counted, before: Record, *, is_clone: bool) -> tuple[Decided | None, bytes | None]:
+        """An exchanged link, or another machine: what a copy is told, or None where it is answered like any other; the
+        fork to keep."""
         arrived, own, now_s = counted.arrived, counted.question.own, self._now_s
         fork, request = fork_of(before.fork), arrived.request
-        is_clone = (request.machine, arrived.address) != (before.machine, before.address)
+        is_clone = is_clone or (request.machine, arrived.address) != (before.machine, before.address)
         tolerance_s = counted.asked.product.policy.clock_tolerance_s
         told = tell(fork, counted.link, now_s, tolerance_s) if is_clone else None
         event = fork_event(arrived, own.product_group, before.machine, before.address, now_s, is_clone=is_clone)
@@ -287,12 +295,15 @@ class Batch:
         again = decide_by_count(asked, before.lease_count, before.lease_issued_s, before.lease_full_s)
         return again if again.code is None else None
 
-    def _record(self, counted: _Counted, before: Record | None, decided: Decided, fork: bytes | None) -> Record:
+    def _record(
+        self, counted: _Counted, before: Record | None, decided: Decided, fork: bytes | None, claim: Claim
+    ) -> Record:
         """What is known of the machine now: heard, and with the lease that it got, or the one that it had before."""
         request, (group, cmid) = counted.asked.request, counted.key
         first_s, requests, links, current, row = self._now_s, 1, None, None, None
         lease: tuple[Any, ...] = _NO_LEASE
         full_s = decided.full_s
+        lock = lock_of(request, counted.link) if claim is Claim.OWN or self._may_lock(counted, before) else None
         if before is not None:
             first_s, requests = before.first_heard_s, before.requests + 1
             links, current = before.exchanged, before.link
@@ -322,8 +333,18 @@ class Batch:
                 links,
                 fork,
                 full_s,
+                lock,
+                None if lock is None else self._now_s,
                 row,
             )
+        )
+
+    def _may_lock(self, counted: _Counted, before: Record | None) -> bool:
+        """Whether a record from before there were locks takes one: of its own machine, as far as can be told."""
+        return (
+            before is not None
+            and (counted.arrived.request.machine, counted.arrived.address) == (before.machine, before.address)
+            and (before.link is None or before.link in (counted.presented, counted.link))
         )
 
     def _known(self, counted: _Counted) -> Record | None:
@@ -341,11 +362,6 @@ class Batch:
 
 _NO_LEASE = (None, None, None, None, None)
 _LEASE = slice(Record._fields.index("link"), Record._fields.index("lease_count") + 1)
-
-
-def cmid_bytes(cmid: str) -> bytes:
-    """The 16 bytes of a CMID's text."""
-    return bytes.fromhex(cmid.replace("-", ""))
 
 
 def _question(asked: Asked) -> _Question:

@@ -15,8 +15,8 @@ from sqlalchemy import Dialect, insert
 from quorate.core.eventchain import Link, administrative_log, begin, follow
 from quorate.core.events import REQUEST_EVENTS, HostEvent
 from quorate.core.messages import encode
-from quorate.host.store.batch import cmid_bytes
 from quorate.host.store.driver import AnyConnection, rows_of
+from quorate.host.store.record import cmid_bytes
 from quorate.host.store.schema import administrative_events, events
 from quorate.host.store.statements import Compiled
 

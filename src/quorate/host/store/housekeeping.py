@@ -20,9 +20,9 @@ from quorate.core.certaintime import TOLERANCE_S
 from quorate.core.checkpoint import CheckpointSigner
 from quorate.core.count import is_in_window
 from quorate.core.eventchain import EVENT_OVERHEAD
-from quorate.host.store.batch import Key
 from quorate.host.store.checkpoints import mark_administrative_removal, mark_removal
 from quorate.host.store.database import Database
+from quorate.host.store.record import Key
 from quorate.host.store.schema import administrative_events, cmid_records, events
 
 __all__ = ["Retention", "date_back_step", "sweep_step", "trim_administrative_step", "trim_events_step"]

@@ -17,9 +17,9 @@ from quorate.core.events import EventDamaged, HostEvent
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S, MachineClass
 from quorate.errors import EventDamagedError
-from quorate.host.store.batch import Key, cmid_bytes
 from quorate.host.store.database import Database
 from quorate.host.store.lineage import Fork, fork_of
+from quorate.host.store.record import Key, cmid_bytes
 from quorate.host.store.schema import administrative_events, cmid_records, events, request_counters
 
 __all__ = ["PAGE_MAX", "ClientRow", "LapseDay", "Reports", "StoredEvent", "decoded"]

@@ -47,6 +47,9 @@ cmid_records = Table(
     Column("fork", LargeBinary),
     # Null where the last lease was given at the full threshold; where it was not (`core.soft`), when the last one was.
     Column("lease_full_s", BigInteger),
+    # `claims`: what the next question must prove to be the record's own, and when one did last. Null: none has yet.
+    Column("lock", LargeBinary),
+    Column("proven_s", BigInteger),
 )
 
 # The count reads the machines of a few classes: some classes may be rare in a large fleet.

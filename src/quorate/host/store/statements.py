@@ -26,8 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 
 from quorate.core.count import ActivationCount
-from quorate.host.store.batch import CountKey, Key, Record
 from quorate.host.store.driver import AnyConnection, rows_of, run_many
+from quorate.host.store.record import CountKey, Key, Record
 from quorate.host.store.schema import cmid_records, request_counters
 
 __all__ = ["Compiled", "CompiledList", "Statements", "heard_cmids"]

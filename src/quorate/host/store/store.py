@@ -16,13 +16,16 @@ from sqlalchemy import select
 from quorate.core.certaintime import KNOWN_FOR_S, WITNESSES
 from quorate.core.decision import Asked, Decided
 from quorate.core.events import HostEvent
-from quorate.core.messages import LicenseStatus
+from quorate.core.messages import ActivationRequest, LicenseStatus
 from quorate.core.policy import Threshold
 from quorate.errors import CountInsufficientError
-from quorate.host.store.batch import Arrived, Batch, CountKey, cmid_bytes
+from quorate.host.store.batch import Batch
 from quorate.host.store.chain import EventWriter
+from quorate.host.store.claims import removes
 from quorate.host.store.database import Database
 from quorate.host.store.driver import AnyConnection
+from quorate.host.store.entries import Arrived
+from quorate.host.store.record import CountKey, cmid_bytes
 from quorate.host.store.reports import Reports
 from quorate.host.store.schema import settings
 from quorate.host.store.statements import Statements
@@ -95,18 +98,23 @@ class Store:
             StoreUnavailableError: the database cannot be read.
         """
         with self.database.reading() as connection:
-            _, decided = _decide(connection, self._statements, [Arrived(asked.request, "", asked)], now_s)
+            _, decided = _decide(
+                connection, self._statements, [Arrived(asked.request, "", asked)], now_s, is_probe=True
+            )
         return decided[0]
 
-    def knows(self, group: str, cmids: Sequence[str]) -> bool:
-        """Whether one of these CMIDs has a record in the group. From any thread; one look by key.
+    def knows(self, group: str, request: ActivationRequest) -> bool:
+        """Whether this request's machine has a record in the group: under its CMID, or under the one before, where it
+        proves that. From any thread; one look by key.
 
         Raises:
             StoreUnavailableError: the database cannot be read.
         """
-        keys = {(group, cmid_bytes(cmid)) for cmid in cmids}
+        cmid, previous = cmid_bytes(request.cmid), request.previous_cmid
+        keys = {(group, cmid)} if previous is None else {(group, cmid), (group, cmid_bytes(previous))}
         with self.database.reading() as connection:
-            return bool(self._statements.records_of(connection, keys))
+            found = self._statements.records_of(connection, keys)
+        return any(record.cmid == cmid or removes(request, record.lock) for record in found)
 
     def count(self, group: str, threshold: Threshold, now_s: int, window_s: int) -> int:
         """S16, S18: the activation count as an answer shows it, at most twice the threshold. From any thread.
@@ -169,10 +177,15 @@ def _ignore(_: list[str]) -> None:
 
 
 def _decide(
-    connection: AnyConnection, statements: Statements, batch: Sequence[Arrived], now_s: int
+    connection: AnyConnection,
+    statements: Statements,
+    batch: Sequence[Arrived],
+    now_s: int,
+    *,
+    is_probe: bool = False,
 ) -> tuple[Batch, list[Decided]]:
     """The decisions about the batch as the database stands, and what they change; writes nothing."""
-    work = Batch(batch, now_s)
+    work = Batch(batch, now_s, is_probe=is_probe)
     known = statements.records_of(connection, work.keys)
     work.know(known)
     takers = work.takers()
