@@ -193,10 +193,14 @@ def test_who_is_refused_without_a_record_is_a_newcomer_as_well(tmp_path: Path, m
 def test_the_inventory_has_a_bound_and_known_machines_are_answered_beyond_it(tmp_path: Path) -> None:
     with hosting(tmp_path, settings={"clients-max": "100"}) as host:
         for number in range(100):
-            assert host.post(host.request(number)).status == 200
+            first = host.request(number)
+            assert host.post(replace(first, commit=commit_of(number, first.nonce))).status == 200
         assert host.post(host.request(100)).status == 429
         assert host.post(host.request(7, nonce="A" * 22)).status == 200
-        assert host.post(host.request(101, previous_cmid=cmid_of(8))).status == 200, "a rearm takes no more room"
+        rearmed = host.request(101, previous_cmid=cmid_of(8))
+        assert host.post(rearmed).status == 429, "a CMID alone proves no rearm"
+        proved = replace(rearmed, reveals=(key_of(8, host.request(8).nonce),))
+        assert host.post(proved).status == 200, "a rearm takes no more room"
         [check] = [each for each in host.server.health.checks() if each.name == "inventory"]
         assert (check.ok, check.required) == (False, False)
         assert "no more than 100" in check.reason

@@ -81,7 +81,7 @@ def trouble() -> Scenario:
             Happening(26 * DAY_S, What.HOST_STOP, host="kms1", for_s=15 * DAY_S),
         ),
         policy=policy(),
-        seed=3,
+        seed=6,
         is_quick=True,
         faults_end_s=45 * DAY_S,
     )

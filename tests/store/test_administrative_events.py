@@ -225,6 +225,8 @@ def test_a_log_of_before_has_its_administrative_events_chained_as_they_stand(sit
     with closing(sqlite3.connect(site.path)) as by_hand, by_hand:
         by_hand.execute("DROP TABLE administrative_events")
         by_hand.execute("DROP TABLE administrative_marks")
+        by_hand.execute("ALTER TABLE cmid_records DROP COLUMN lock")
+        by_hand.execute("ALTER TABLE cmid_records DROP COLUMN proven_s")
         by_hand.execute("UPDATE alembic_version SET version_num = '0004'")
     site.reopen()
     with site.store.database.reading() as connection:
