@@ -45,7 +45,7 @@ class Message(msgspec.Struct, frozen=True):
     answer: Callable[[Outcome | None], None]
 
 
-Answered = Callable[["SimHost", ActivationRequest, Outcome], None]
+Answered = Callable[["SimHost", ActivationRequest, str, Outcome], None]
 """Who watches: called with every outcome that is on disk, whether it is then sent or not."""
 
 
@@ -244,7 +244,7 @@ class SimHost:
             return
         outcomes = self._service.activate_all([(message.body, message.address) for message in inbox])
         for message, outcome in zip(inbox, outcomes, strict=True):
-            self._answered(self, message.request, outcome)
+            self._answered(self, message.request, message.address, outcome)
         if self._dies == "after" and inbox:
             self.crash()
             outcomes = [None] * len(inbox)  # type: ignore[list-item]  # nobody is answered by a machine without power

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -22,19 +22,21 @@ from quorate.client.standing import Standing
 from quorate.core.ids import link_of
 from quorate.core.lease import Lease, Refusal
 from quorate.core.messages import ActivationRequest, LicenseStatus
-from quorate.core.policy import DAY_S, HOUR_S, MachineClass, Policy, Threshold
+from quorate.core.policy import DAY_S, HOUR_S, MachineClass, Threshold
 from quorate.core.trust import Anchor
 from quorate.errors import InternalFaultError, QuorateError
 from quorate.host.store.record import Key, cmid_bytes
 from quorate.host.store.reports import PAGE_MAX
 from quorate.host.store.store import Store
 from quorate.host.writer import Outcome
+from quorate.sim.book import Book, Given
 from quorate.sim.clientrules import WRONG_CLOCK_RULE, ClientRules
 from quorate.sim.host import EVENT_DAYS, SimHost
 from quorate.sim.machine import SimMachine
+from quorate.sim.ownership import Whose
 from quorate.sim.papers import said_in
 
-__all__ = ["WRONG_CLOCK_RULE", "Book", "Violation", "Watch", "lapsed_at_s"]
+__all__ = ["WRONG_CLOCK_RULE", "Violation", "Watch", "lapsed_at_s"]
 
 VIOLATIONS_MAX = 100
 CLONES_MAX = 64
@@ -57,80 +59,6 @@ class Violation:
     at_s: int
     rule: str
     detail: str
-
-
-class _Given(msgspec.Struct, frozen=True, gc=False):
-    """The last lease of a CMID; `full_s`: when the last one at the threshold was given."""
-
-    nonce: str
-    edition: str
-    issued_s: int
-    expires_s: int
-    count: int
-    full_s: int
-
-
-class Book:
-    """What one database must hold: a naive model of it."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._window_s = policy.count_window_s
-        self.heard: dict[str, tuple[int, MachineClass]] = {}  # in the order of the time they were heard
-        self.given: dict[str, _Given] = {}
-        self._per_class = dict.fromkeys(MachineClass, 0)
-        self._newest_s = 0
-        self.is_ordered = True
-
-    def hear(self, cmid: str, machine_class: MachineClass, previous: str | None, now_s: int) -> None:
-        """S16, S17: this machine is known now, under this CMID alone."""
-        if now_s < self._newest_s:
-            self.is_ordered = False  # the host's clock was set back: from now on the slow way
-        self._newest_s = max(self._newest_s, now_s)
-        if previous is not None and previous != cmid:
-            self._drop(previous)
-        self._drop(cmid, keeps_lease=True)
-        self.heard[cmid] = now_s, machine_class
-        self._per_class[machine_class] += 1
-
-    def lapse(self, now_s: int) -> None:
-        """S18: records of the age of the window are discarded."""
-        if not self.is_ordered:
-            for cmid in [each for each, (heard_s, _) in self.heard.items() if now_s - heard_s >= self._window_s]:
-                self._drop(cmid)
-            return
-        while self.heard:
-            cmid, (heard_s, _) = next(iter(self.heard.items()))
-            if now_s - heard_s < self._window_s:
-                break
-            self._drop(cmid)
-
-    def count(self, classes: Iterable[MachineClass]) -> int:
-        """Distinct machines of these classes; lapse first."""
-        return sum(self._per_class[each] for each in classes)
-
-    def is_hidden(self, cmid: str, now_s: int) -> bool:
-        """Whether a host whose clock shows this time takes the machine for lapsed, rightly or not."""
-        known = self.heard.get(cmid)
-        return known is not None and now_s - known[0] >= self._window_s
-
-    def count_at(self, classes: Sequence[MachineClass], now_s: int) -> int:
-        """The same as a host sees it whose clock shows this time."""
-        return sum(
-            machine_class in classes and now_s - heard_s < self._window_s
-            for heard_s, machine_class in self.heard.values()
-        )
-
-    def date_back(self, cmid: str, heard_s: int) -> None:
-        """The host no longer says that it heard this machine in the future."""
-        self.heard[cmid] = heard_s, self.heard[cmid][1]
-        self.is_ordered = False
-
-    def _drop(self, cmid: str, *, keeps_lease: bool = False) -> None:
-        known = self.heard.pop(cmid, None)
-        if known is not None:
-            self._per_class[known[1]] -= 1
-        if not keeps_lease:
-            self.given.pop(cmid, None)
 
 
 @dataclass(frozen=True)
@@ -157,7 +85,7 @@ class Watch:
         self.books = {name: Book(self._policy) for name in databases}
         self._at_step: dict[str, _AtStep] = {}
         self._rearmed: set[str] = set()
-        self._before: dict[str, list[_Given]] = {}  # not in the books any more, and perhaps still underway
+        self._before: dict[str, list[Given]] = {}  # not in the books any more, and perhaps still underway
         self.clients = ClientRules(self._policy)
         self.violations: list[Violation] = []
 
@@ -168,7 +96,9 @@ class Watch:
 
     # --- at the host -----------------------------------------------------------------------------------------------
 
-    def answered(self, host: SimHost, request: ActivationRequest, outcome: Outcome) -> Lease | Refusal | QuorateError:
+    def answered(
+        self, host: SimHost, request: ActivationRequest, address: str, outcome: Outcome
+    ) -> Lease | Refusal | QuorateError:
         """Hold one outcome against the book; what was said, in claims."""
         now_s = host.clock.now_s()
         if isinstance(outcome, QuorateError):
@@ -184,21 +114,25 @@ class Watch:
                 self.broken(now_s, "clock-skew", f"{request.machine} was refused although the clocks agree")
             return said
         if code == "CMID_SUPERSEDED":
-            self._superseded(self.books[host.plan.database], request, now_s)
+            self._superseded(self.books[host.plan.database], request, address, now_s)
             return said
         if is_skewed:
             self.broken(now_s, "clock-skew", f"{request.machine} was answered {request.time_s - now_s} s off")
-        self._count(host, request, said, now_s)
+        self._count(host, request, address, said, now_s)
         return said
 
-    def _count(self, host: SimHost, request: ActivationRequest, said: Lease | Refusal, now_s: int) -> None:
+    def _count(
+        self, host: SimHost, request: ActivationRequest, address: str, said: Lease | Refusal, now_s: int
+    ) -> None:
         book, machine_class = self.books[host.plan.database], self._classes[request.edition]
         threshold = self._policy.thresholds.of(machine_class)
         book.lapse(lapsed_at_s(host))
-        given = None if book.is_hidden(request.cmid, now_s) else book.given.get(request.cmid)
-        if request.previous_cmid is not None:
+        is_hidden = book.is_hidden(request.cmid, now_s)
+        given = None if is_hidden else book.given.get(request.cmid)
+        claim = book.whose(request, address, now_s)
+        book.asked(request, address, machine_class, claim, now_s, is_new=is_hidden)
+        if request.previous_cmid is not None and request.previous_cmid not in book.heard:
             self._rearmed.add(request.previous_cmid)
-        book.hear(request.cmid, machine_class, request.previous_cmid, now_s)
         is_ahead = host.clock.error_s() > 0
         count = book.count_at(threshold.counts, now_s) if is_ahead else book.count(threshold.counts)
         shown = min(count, 2 * threshold.minimum)
@@ -216,7 +150,8 @@ class Watch:
         if said.count != shown:
             self.broken(now_s, "counted-once", f"{request.machine} was told {said.count}, there are {shown}")
         is_enough = count >= threshold.minimum
-        full_s = None if is_enough else _renewed_softly(threshold, count, given, request, now_s)
+        is_soft = not is_enough and claim is not Whose.OTHER
+        full_s = _renewed_softly(threshold, count, given, request, now_s) if is_soft else None
         if isinstance(said, Lease):
             if said.full_s != (UNSET if is_enough else full_s):  # None, where nothing is granted, is neither
                 self.broken(
@@ -226,14 +161,18 @@ class Watch:
                 self._remember(request.cmid, given)
             edition = sys.intern(request.edition)  # one text for the whole fleet
             given_s = now_s if is_enough or full_s is None else full_s
-            book.given[request.cmid] = _Given(
-                request.nonce, edition, said.issued_s, said.expires_s, said.count, given_s
-            )
+            newest = Given(request.nonce, edition, said.issued_s, said.expires_s, said.count, given_s)
+            if claim is Whose.OWN:
+                book.given[request.cmid] = newest
+            else:  # the record is not this question's to change
+                self._remember(request.cmid, newest)
         elif is_enough or full_s is not None:
             self.broken(now_s, "lease-at-threshold", f"{request.machine} was refused at {count}")
 
-    def _superseded(self, book: Book, request: ActivationRequest, now_s: int) -> None:
-        """A copy is told to take another CMID; who holds the newest lease, or none, is no copy."""
+    def _superseded(self, book: Book, request: ActivationRequest, address: str, now_s: int) -> None:
+        """Another machine is told to take another CMID; whose record it is, is none, and who holds the newest lease."""
+        if book.whose(request, address, now_s) is Whose.OTHER:
+            return
         given = book.given.get(request.cmid)
         if given is None or request.link in (None, link_of(request.cmid, given.nonce)):
             self.broken(now_s, "superseded", f"{request.machine} holds the newest lease and was called a copy")
@@ -299,7 +238,7 @@ class Watch:
             self._remember(cmid, given)
         self.books[database] = Book(self._policy)
 
-    def _remember(self, cmid: str, given: _Given) -> None:
+    def _remember(self, cmid: str, given: Given) -> None:
         self._before[cmid] = [*self._before.get(cmid, [])[-CLONES_MAX:], given]
 
     # --- at the client ---------------------------------------------------------------------------------------------
@@ -360,7 +299,7 @@ class Watch:
 
 
 def _renewed_softly(
-    threshold: Threshold, count: int, given: _Given | None, request: ActivationRequest, now_s: int
+    threshold: Threshold, count: int, given: Given | None, request: ActivationRequest, now_s: int
 ) -> int | None:
     """Who holds the lease that was given last renews it by the soft threshold: since when; None for everybody else."""
     soft = threshold.soft

@@ -128,8 +128,8 @@ class World:
 
     # --- what hosts and machines tell ------------------------------------------------------------------------------
 
-    def _answered(self, host: SimHost, request: ActivationRequest, outcome: Outcome) -> None:
-        said = self.watch.answered(host, request, outcome)
+    def _answered(self, host: SimHost, request: ActivationRequest, address: str, outcome: Outcome) -> None:
+        said = self.watch.answered(host, request, address, outcome)
         now_s = self.timeline.now_s
         if isinstance(said, QuorateError):
             self.recording.answered(now_s, request.machine, said.code, 0)
