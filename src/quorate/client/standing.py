@@ -13,7 +13,7 @@ import msgspec
 
 from quorate.client.clockmark import ClockMark
 from quorate.client.discovery.target import Source
-from quorate.client.state import ClientState, grace_s
+from quorate.client.state import ClientState
 from quorate.core import lifecycle
 from quorate.core.lease import Lease
 from quorate.core.lifecycle import USABLE, Life
@@ -132,7 +132,7 @@ class Standing(msgspec.Struct, frozen=True):
             return False
         began_s = state.begun_s
         if began_s is None:
-            began_s = (state.life.deadline_s or 0) - grace_s(state.life, policy)
+            began_s = (state.life.deadline_s or 0) - lifecycle.grace_s(state.life, policy)
         if began_s > now_s + policy.clock_tolerance_s:
             return True
         return state.begun_s is not None and began_s < anchor.product.issued_s - policy.clock_tolerance_s <= now_s
@@ -148,7 +148,7 @@ class Standing(msgspec.Struct, frozen=True):
                 ahead_s = self.lease.issued_s - self.state.accepted_s - policy.clock_tolerance_s
                 deadline_s -= max(ahead_s, 0)
         elif self.state.begun_s is not None:
-            deadline_s = min(deadline_s, self.state.begun_s + grace_s(life, policy))
+            deadline_s = min(deadline_s, self.state.begun_s + lifecycle.grace_s(life, policy))
         if deadline_s != life.deadline_s:
             life = msgspec.structs.replace(life, deadline_s=deadline_s)
         return lifecycle.advance(life, at_s, policy)

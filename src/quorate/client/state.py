@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from quorate.client.attempts import Heard, Outcome
 from quorate.client.discovery.domains import parse_domain
 from quorate.client.discovery.search import Directions
 from quorate.client.discovery.target import Found, Source, Target
@@ -19,14 +20,13 @@ from quorate.client.identity import Machine, MachineMark
 from quorate.client.news import ListSeen
 from quorate.clock import Entropy
 from quorate.core import lifecycle
-from quorate.core.ids import Cmid, HostId, Nonce, Slug, b64url, new_cmid
+from quorate.core.ids import Cmid, Nonce, Slug, b64url, new_cmid
 from quorate.core.lease import Lease, Refusal
 from quorate.core.lifecycle import Event, Life
 from quorate.core.messages import REVEALS_MAX, Answer, Count, LicenseStatus, TimeS, decode_strict
 from quorate.core.policy import DAY_S, Policy
 from quorate.core.trust import Anchor, Question, refusal_error
 from quorate.errors import (
-    BY_CODE,
     CmidSupersededError,
     CountInsufficientError,
     InvalidSettingError,
@@ -35,7 +35,7 @@ from quorate.errors import (
     RearmLimitReachedError,
 )
 
-__all__ = ["STATE_BYTES_MAX", "ClientState", "Heard", "Outcome", "decode_state", "fresh", "grace_s"]
+__all__ = ["STATE_BYTES_MAX", "ClientState", "decode_state", "fresh"]
 
 STATE_BYTES_MAX = 64 * 1024  # a usual one has 4 KiB
 
@@ -45,37 +45,7 @@ _WITHOUT_LEASE = frozenset(  # additional grace: its lease is void; unlicensed: 
 )
 
 _Token = Annotated[str, Meta(max_length=8192)]
-_Words = Annotated[str, Meta(max_length=2000)]
 _HostText = Annotated[str, Meta(max_length=300)]
-
-
-class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Why the last attempt, or the reading of the last record, did not go well."""
-
-    code: Annotated[str, Meta(max_length=64)]
-    message: _Words
-    hint: _Words
-
-    @classmethod
-    def of(cls, error: QuorateError) -> Outcome:
-        return cls(error.code, error.message[:2000], error.hint[:2000])
-
-    def error(self) -> QuorateError:
-        """The error that this outcome was."""
-        return BY_CODE.get(self.code, QuorateError).carried(self.message, self.hint)
-
-
-class Heard(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A question that a host keeps a record of (`core.proof`).
-
-    Attributes:
-        host: which host that is; None: it may have been any, as no answer has come.
-        at: where it was asked, as `Target` reads it.
-    """
-
-    nonce: Nonce
-    host: HostId | None = None
-    at: _HostText | None = None
 
 
 class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -305,7 +275,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def with_grace_begun(self, now_s: int, policy: Policy) -> ClientState:
         """The same grace, begun now: the time at which it had begun was none."""
-        life = _replace(self.life, deadline_s=now_s + grace_s(self.life, policy))
+        life = _replace(self.life, deadline_s=now_s + lifecycle.grace_s(self.life, policy))
         return _replace(self, life=life, begun_s=now_s)
 
     def without_lease(self, now_s: int, policy: Policy) -> ClientState:
@@ -349,7 +319,7 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def with_attempt_due(self, now_s: int) -> ClientState:
         """Time to ask: what was in the way of an answer may be gone."""
-        return self if self.is_uninstalled else _replace(self, life=_due(self.life, now_s))
+        return self if self.is_uninstalled else _replace(self, life=lifecycle.due(self.life, now_s))
 
     def with_caching(self, is_on: bool) -> ClientState:
         return _replace(self, is_caching=is_on)
@@ -370,23 +340,13 @@ class ClientState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return _replace(self, nonce=None, heard=kept)
 
     def _looking_anew(self, now_s: int) -> ClientState:
-        life = self.life if self.is_uninstalled else _due(self.life, now_s)
+        life = self.life if self.is_uninstalled else lifecycle.due(self.life, now_s)
         return _replace(self, cached_host=None, cached_source=None, cached_domain=None, life=life)
 
 
 _replace = msgspec.structs.replace
 _NO_LEASE = {"lease": None, "host_certificate": None, "lease_nonce": None, "lease_cmid": None}
 _decoder = msgspec.json.Decoder(ClientState)
-
-
-def grace_s(life: Life, policy: Policy) -> int:
-    """How long a grace lasts, of a life without a lease."""
-    is_initial = life.status is LicenseStatus.INITIAL_GRACE
-    return policy.initial_grace_s if is_initial else policy.additional_grace_s
-
-
-def _due(life: Life, now_s: int) -> Life:
-    return _replace(life, next_attempt_s=now_s, appointed_s=now_s)
 
 
 def fresh(anchor: Anchor, edition: str, machine: Machine, now_s: int, entropy: Entropy) -> ClientState:

@@ -191,6 +191,17 @@ def told_wait_s(retry_after_s: int, told_to_wait: int, interval_min_s: int) -> i
     return min(max(retry_after_s, least_s), RETRY_AFTER_MAX_S)
 
 
+def grace_s(life: Life, policy: Policy) -> int:
+    """How long a grace lasts, of a life without a lease."""
+    is_initial = life.status is LicenseStatus.INITIAL_GRACE
+    return policy.initial_grace_s if is_initial else policy.additional_grace_s
+
+
+def due(life: Life, now_s: int) -> Life:
+    """The same life, with its next attempt now."""
+    return msgspec.structs.replace(life, next_attempt_s=now_s, appointed_s=now_s)
+
+
 def _change(
     life: Life,
     effect: Effect,
