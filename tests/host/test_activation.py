@@ -9,6 +9,7 @@ import pytest
 from quorate.core.lease import Lease, Refusal
 from quorate.core.policy import DAY_S, PROFILES
 from quorate.host.config import Settings
+from tests.store.world import commit_of, key_of
 from tests.support.clocks import ManualClock
 from tests.support.documents import CLIENT_EDITION, EPHEMERAL_EDITION, SERVER_EDITION, World, cmid_of
 from tests.support.hosting import Hosted, certificate_for, hosting, running
@@ -123,9 +124,11 @@ def test_s16_one_cmid_is_one_machine_however_often_it_asks(tmp_path: Path) -> No
 
 def test_s16_a_machine_that_was_rearmed_is_not_counted_twice(tmp_path: Path) -> None:
     with hosting(tmp_path) as host:
-        host.activate(1)
-        assert host.activate(2, previous_cmid=cmid_of(1)).count == 1
+        nonce = host.request(1).nonce
+        host.activate(1, commit=commit_of(1, nonce))
+        assert host.activate(2, previous_cmid=cmid_of(1), reveals=(key_of(1, nonce),)).count == 1
         assert [client.cmid for client in host.administration.clients()] == [cmid_of(2)]
+        assert host.activate(3, previous_cmid=cmid_of(2)).count == 2, "a CMID alone removes nobody"
 
 
 def test_s16_ephemeral_machines_are_never_counted(tmp_path: Path) -> None:

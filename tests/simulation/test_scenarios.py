@@ -109,11 +109,11 @@ def test_clients_follow_a_host_that_moves_when_dns_does() -> None:
     assert recording.statuses[LicenseStatus.LICENSED] == 40
 
 
-def test_a_pool_from_a_used_image_is_one_machine() -> None:
+def test_the_desktops_of_a_used_image_are_told_apart_as_those_of_a_clean_one() -> None:
     samples = story("vdi-pool").result.recording.samples
     day = 24
     before, after = samples[21 * day].counts["kms1"][0], samples[21 * day + 12].counts["kms1"][0]
-    assert after - before == 40 + 1  # 40 clean desktops with a new CMID each, and 40 used ones with one together
+    assert after - before == 40 + 40  # each desktop of either pool has a CMID of its own by noon
 
 
 def test_a_soft_threshold_keeps_renewing_for_its_time_and_activates_nobody_new() -> None:
