@@ -17,7 +17,17 @@ from tests.client.parties import Installation, ScriptedHost
 
 
 def without_what_an_attempt_may_change(record: dict[str, Any]) -> dict[str, Any]:
-    asked = {"nonce", "heard", "attempts", "last_attempt_s", "outcome", "count", "threshold", "previous_cmid"}
+    asked = {
+        "nonce",
+        "heard",
+        "has_secret",
+        "attempts",
+        "last_attempt_s",
+        "outcome",
+        "count",
+        "threshold",
+        "previous_cmid",
+    }
     where = {"cached_host", "cached_source", "cached_domain"}
     life = {"next_attempt_s", "appointed_s", "told_to_wait", "intervals"}
     rest = {name: value for name, value in record.items() if name not in asked | where}
