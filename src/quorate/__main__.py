@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import sys
 
+from quorate.cli.streams import ended, steady_streams
 from quorate.errors.installing import pip_install
 
 __all__ = ["run", "slmgr"]
@@ -22,6 +23,15 @@ def slmgr() -> None:
 
 
 def _run(module: str) -> None:
+    steady_streams()
+    try:
+        _command(module)
+    except SystemExit as end:
+        sys.exit(ended(end.code))
+    sys.exit(ended(0))
+
+
+def _command(module: str) -> None:
     try:
         command = importlib.import_module(module)
     except ModuleNotFoundError as missing:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from quorate.cli.slmgr_show import ClientFacts, client_expiry, client_lines, local_text
+from quorate.cli.slmgr_show import ClientFacts, client_expiry, client_lines
 from quorate.client.standing import Status
 from quorate.core.lease import Intervals
 from quorate.core.messages import LicenseStatus
+from quorate.core.trust import utc_text
 from tests.support.clocks import START_S
 from tests.support.documents import CLIENT_EDITION, World, cmid_of
 
@@ -70,7 +71,7 @@ def test_a_time_that_is_over_is_no_minutes_and_not_less() -> None:
 def test_s34_xpr_has_one_line_for_each_state(status: LicenseStatus, line: str) -> None:
     head, shown = client_expiry(facts(status, 10))
     assert head == "Acme CAD, Acme CAD Professional:"
-    assert shown == "    " + line.format(local_text(NOW_S + 659))
+    assert shown == "    " + line.format(utc_text(NOW_S + 659))
 
 
 def test_notification_has_its_reason_as_a_number() -> None:

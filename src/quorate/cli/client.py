@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from quorate.cli.client_discovery import show_discovery
 from quorate.cli.client_owner import hand_over, work_as_owner_of
 from quorate.cli.output import ConfigFile, JsonFlag, Output, StateDir, exit_code
 from quorate.cli.service import client_install_service
+from quorate.cli.streams import typed_in
 from quorate.cli.variables import unknown_variables
 from quorate.client.client import Client
 from quorate.client.config import Settings
@@ -29,7 +29,8 @@ from quorate.client.standing import NEVER_S, Status
 from quorate.clock import SystemClock
 from quorate.core.enrolment import EnrolmentSecret
 from quorate.core.messages import LicenseStatus
-from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S
+from quorate.core.spans import when_text
+from quorate.core.trust import utc_text
 from quorate.core.words import counted
 from quorate.errors import CountInsufficientError, QuorateError
 from quorate.host.sdnotify import ServiceManager
@@ -120,7 +121,7 @@ def activate(folder: StateDir = None, product_id: ProductId = None, as_json: Jso
 def status(folder: StateDir = None, product_id: ProductId = None, as_json: JsonFlag = False) -> None:
     """Show where this machine stands. Asks nobody."""
     client = _client(_found(folder, product_id))
-    _show(Output(as_json), client, client.status())
+    _show(Output(as_json), client, client.status(), is_asked_for=True)
 
 
 @app.command("set-host", epilog="Example: quorate client set-host kms.contoso.example:1688")
@@ -272,7 +273,7 @@ def run(
             output.facts({"product": product, **_facts(status)})
         else:
             which = f"{product}: " if len(clients) > 1 else ""
-            output.say(f"{_local(clock.now_s())}  {which}{status.status.value}: {status.message}")
+            output.say(f"{utc_text(clock.now_s())}  {which}{status.status.value}: {status.message}")
 
     def reload() -> None:
         try:
@@ -282,9 +283,10 @@ def run(
         except QuorateError as error:
             sys.stderr.write(f"error: {error.message}; what was read before stays in use\nhint: {error.hint}\n")
         else:
-            output.say(f"{_local(clock.now_s())}  configuration read again")
+            output.say(f"{utc_text(clock.now_s())}  configuration read again")
 
-    run_agents(clients, tell, ServiceManager(os.environ, os.getpid(), clock), reload)
+    manager = ServiceManager(os.environ, os.getpid(), clock)
+    run_agents(clients, tell, manager, reload, ends_with_reader=as_json)
 
 
 app.add_typer(config_app, name="config")
@@ -300,7 +302,7 @@ def _not_activated(error: QuorateError, status: Status) -> str:
 
 
 def _secret(given: str) -> EnrolmentSecret:
-    typed = sys.stdin.buffer.read(ENROLMENT_BYTES_MAX + 1) if given == "-" else None
+    typed = typed_in(ENROLMENT_BYTES_MAX + 1) if given == "-" else None
     return secret_from(given, typed)
 
 
@@ -321,14 +323,19 @@ def _facts(status: Status) -> dict[str, Any]:
     return dataclasses.asdict(status)
 
 
-def _show(output: Output, client: Client, status: Status) -> None:
-    """One object for scripts; for people what they look for first, first."""
+def _show(output: Output, client: Client, status: Status, *, is_asked_for: bool = False) -> None:
+    """One object for scripts; for people what they look for first, first.
+
+    Args:
+        is_asked_for: the command is there to show it; otherwise it tells what the command did.
+    """
+    tell = output.show if is_asked_for else output.facts
     if output.as_json:
-        output.facts(_facts(status))
+        tell(_facts(status))
         return
     now_s = SystemClock().now_s()
     edition = client.product.edition(status.edition)
-    ends = "" if status.expires_s is None else f" until {_when(status.expires_s, now_s)}"
+    ends = "" if status.expires_s is None else f" until {when_text(status.expires_s, now_s)}"
     facts: dict[str, Any] = {
         "product": client.product.name if edition is None else edition.name,
         "status": f"{_STATUS_WORDS[status.status]}{ends}{'' if status.usable else ', not usable'}",
@@ -341,20 +348,20 @@ def _show(output: Output, client: Client, status: Status) -> None:
         "count": f"{'-' if status.count is None else status.count} of {status.threshold}",
         "KMS host": None if status.host is None else f"{status.host} ({_origin(status)})",
         "CMID": status.cmid,
-        "last attempt": None if status.last_attempt_s is None else _when(status.last_attempt_s, now_s),
+        "last attempt": None if status.last_attempt_s is None else when_text(status.last_attempt_s, now_s),
         "next attempt": _next(status, now_s),
     }
     if status.lookup_domain is not None:
         facts["DNS domain"] = f"{status.lookup_domain} (set by hand)"
     if not status.host_caching:
         facts["host caching"] = "off"
-    output.facts(facts)
+    tell(facts)
 
 
 def _next(status: Status, now_s: int) -> str | None:
     if status.next_attempt_s == NEVER_S:
         return None
-    return "due now" if status.next_attempt_s <= now_s else _when(status.next_attempt_s, now_s)
+    return "due now" if status.next_attempt_s <= now_s else when_text(status.next_attempt_s, now_s)
 
 
 def _origin(status: Status) -> str:
@@ -370,17 +377,3 @@ _STATUS_WORDS = {
     LicenseStatus.ADDITIONAL_GRACE: "additional grace",
     LicenseStatus.NOTIFICATION: "notification: all grace is over",
 }
-
-
-def _when(time_s: int, now_s: int) -> str:
-    """`2027-05-23 09:14 (in 180 days)`, in this machine's time zone."""
-    away_s = abs(time_s - now_s)
-    unit_s, unit = (
-        (DAY_S, "days") if away_s >= 2 * DAY_S else (HOUR_S, "hours") if away_s >= 2 * HOUR_S else (MINUTE_S, "minutes")
-    )
-    span = f"{round(away_s / unit_s)} {unit}"
-    return f"{_local(time_s)} ({f'in {span}' if time_s > now_s else f'{span} ago'})"
-
-
-def _local(time_s: int) -> str:
-    return datetime.fromtimestamp(time_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M")

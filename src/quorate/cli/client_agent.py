@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 
+from quorate.cli.streams import when_reader_goes
 from quorate.client.client import Client
 from quorate.client.standing import Status
 from quorate.host.sdnotify import ServiceManager
@@ -37,13 +38,21 @@ class Pulses:
                 self._pulse()
 
 
-def run_agents(clients: Mapping[str, Client], tell: Tell, manager: ServiceManager, reload: Callable[[], None]) -> None:
+def run_agents(
+    clients: Mapping[str, Client],
+    tell: Tell,
+    manager: ServiceManager,
+    reload: Callable[[], None],
+    *,
+    ends_with_reader: bool = False,
+) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
         clients: by product id.
         tell: called with the product id and the status after every attempt, by one agent at a time.
         reload: called at SIGHUP, in this thread.
+        ends_with_reader: end, too, when nobody reads stdout any more.
     """
     stop, pulses, telling = threading.Event(), Pulses(set(clients), manager.pulse), threading.Lock()
     wake, hung_up = threading.Event(), threading.Event()
@@ -77,6 +86,8 @@ def run_agents(clients: Mapping[str, Client], tell: Tell, manager: ServiceManage
         signal.signal(number, end)
     if hasattr(signal, "SIGHUP") and not os.isatty(0):  # on a terminal it says that the terminal is gone
         signal.signal(signal.SIGHUP, hang_up)
+    if ends_with_reader:
+        when_reader_goes(end)
     for agent in agents:
         agent.start()
     standing = f"keeps {', '.join(clients)} activated"

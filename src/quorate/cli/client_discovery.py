@@ -17,7 +17,7 @@ def show_discovery(output: Output, discovery: Discovery, *, is_explained: bool) 
     """One object for scripts, a table for people; ends with the exit code of the error when nobody would do."""
     error = discovery.error
     if output.as_json:
-        output.facts(
+        output.show(
             {
                 "service": discovery.service,
                 "hosts": [each.json() for each in discovery.hosts],

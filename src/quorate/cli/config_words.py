@@ -30,7 +30,7 @@ def say_checked(
     problems = [_facts(flaw) for flaw in (*checked.flaws, *variables)]
     if output.as_json:
         facts: dict[str, Any] = {"file": str(file), "ok": not problems, "settings": sorted(checked.values)}
-        output.facts({**facts, "problems": problems, "notes": list(notes)})
+        output.show({**facts, "problems": problems, "notes": list(notes)})
     else:
         for flaw in checked.flaws:
             place = ":".join(str(part) for part in (file, flaw.line, flaw.column) if part is not None)
@@ -86,7 +86,7 @@ def say_no_file(output: Output, file: Path | None, example: str, variables: Sequ
     if output.as_json:
         facts: dict[str, Any] = {"file": None if file is None else str(file), "ok": not variables, "settings": []}
         problems = [_facts(flaw) for flaw in variables]
-        output.facts({**facts, "problems": problems, "notes": ["there is no such file"]})
+        output.show({**facts, "problems": problems, "notes": ["there is no such file"]})
     else:
         _print_variables(variables)
     where = "no configuration file belongs to this state folder; name one" if file is None else f"there is no {file}"
@@ -103,7 +103,7 @@ def say_example(output: Output, title: str, settings: Mapping[str, FileSetting])
         print(example_file(title, settings), end="")
         return
     for each in settings.values():
-        output.facts(
+        output.show(
             {
                 "name": each.name,
                 "default": each.default == "on" if each.is_switch else each.default,

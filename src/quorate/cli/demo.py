@@ -20,6 +20,7 @@ from rich.text import Text
 
 from quorate.cli.demo_site import DemoClient, DemoSite, demo_site
 from quorate.cli.output import JsonFlag, Output
+from quorate.cli.unwinding import unwound_by_signals
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.words import counted
 
@@ -65,7 +66,7 @@ def command(
     _quiet_logs()
     out, clock, entropy = Output(as_json), SystemClock(), SystemEntropy()
     stop = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="quorate-demo-") as folder:
+    with unwound_by_signals(), tempfile.TemporaryDirectory(prefix="quorate-demo-") as folder:
         out.say("Setting up a publisher, a product, a host key and a KMS host ...")
         with demo_site(Path(folder), threshold_client, port, admin_port, clock, entropy) as site:
             out.say(f"KMS host on 127.0.0.1:{site.server.port}, administration on 127.0.0.1:{site.server.admin_port}.")
@@ -77,7 +78,7 @@ def command(
 
             tally = _story(site, Tally(clients, threshold_client, retry_wait_s=retry_seconds), out, wait, pause_s)
             if as_json:
-                out.facts(asdict(tally))
+                out.show(asdict(tally))
             else:
                 _tell(tally, out)
             if not exit_after:

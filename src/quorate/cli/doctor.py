@@ -71,7 +71,7 @@ def command(
     findings = [(which, what, [*_variables(context, which), *checks]) for which, what, checks in findings]
     for place, (which, what, checks) in enumerate(findings):
         if as_json:
-            output.facts(_facts(which, what, checks))
+            output.show(_facts(which, what, checks))
         else:
             _show(which, what, checks, is_first=place == 0)
     if any(check.level is Level.FAIL for _, _, checks in findings for check in checks):

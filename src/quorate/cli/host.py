@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,11 @@ from quorate.cli.host_token import token_app
 from quorate.cli.hostopen import host_paths, open_host, open_publication, stronger_note
 from quorate.cli.hoststatus import status_lines
 from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.paging import page_rows, paged, row_progress
+from quorate.cli.progress import Progress
 from quorate.cli.service import host_install_service
+from quorate.cli.streams import is_listening
+from quorate.cli.table import Column
 from quorate.cli.under_systemd import listen_stream
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.documents import PRODUCT
@@ -60,9 +64,10 @@ _SPARE = 16  # a final newline or two
 _SETTINGS_HELP = "\n\n".join(f"{name}: {rule.allowed}." for name, rule in RULES.items())
 
 _CLIENT_COLUMNS = {
-    "machine": "MACHINE", "cmid": "CMID", "edition": "EDITION", "class": "CLASS", "status": "STATUS",
-    "first_seen": "FIRST SEEN (UTC)", "last_seen": "LAST SEEN (UTC)", "address": "ADDRESS", "flags": "FLAGS",
-    "other_machine": "ALSO SEEN AS",
+    "machine": Column("MACHINE", 20), "cmid": Column("CMID", 36, 1), "edition": Column("EDITION", 20, 6),
+    "class": Column("CLASS", 9, 5), "status": Column("STATUS", 16, 2), "first_seen": Column("FIRST SEEN (UTC)", 16, 7),
+    "last_seen": Column("LAST SEEN (UTC)", 16, 3), "address": Column("ADDRESS", 15, 4), "flags": Column("FLAGS", 6, 3),
+    "other_machine": Column("ALSO SEEN AS", 20, 8),
 }  # fmt: skip
 
 
@@ -141,7 +146,7 @@ def status(folder: StateDir = None, as_json: JsonFlag = False) -> None:
     with open_host(folder) as host:
         shown = host.status()
     if as_json:
-        output.facts(msgspec.to_builtins(shown))
+        output.show(msgspec.to_builtins(shown))
         return
     for line in status_lines(shown):
         print(line)
@@ -157,19 +162,31 @@ def clients(
         typer.Option("--search", help="Part of a machine's name, address, edition or group; or how its CMID begins."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="On a terminal, too, all of them and not one page.")] = False,
     folder: StateDir = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List every machine this host has heard within the count window."""
     output = Output(as_json)
-    with open_host(folder) as host:
-        found = host.iter_clients(search)
+    with open_host(folder) as host, row_progress("Listing machines") as told:
+        found = _counted(host.iter_clients(search), told)
         if as_csv:
             _print_csv(found)
         elif as_json:
             output.rows((msgspec.to_builtins(client) for client in found), _CLIENT_COLUMNS)
         else:
-            output.rows((_client_shown(client) for client in found), _CLIENT_COLUMNS)
+            page = paged(found, None if show_all else page_rows(), output, _THE_REST)
+            output.rows((_client_shown(client) for client in page), _CLIENT_COLUMNS)
+
+
+_THE_REST = "All: --all; some: --search TEXT; one after the other: quorate host clients | less -S"
+
+
+def _counted(clients: Iterable[ClientView], told: Progress) -> Iterator[ClientView]:
+    for number, client in enumerate(clients):
+        if number % 1000 == 0:
+            told.told = f"{number:,} machines"
+        yield client
 
 
 app.add_typer(events_app(open_host), name="events")
@@ -264,6 +281,8 @@ def _print_csv(found: Iterable[ClientView]) -> None:
     writer = csv.DictWriter(sys.stdout, columns, extrasaction="ignore")
     writer.writeheader()
     for client in found:
+        if not is_listening():
+            return
         row = {
             **msgspec.to_builtins(client),
             "first_seen": utc_text(client.first_seen_s),

@@ -12,11 +12,12 @@ import typer
 
 from quorate.cli.hostopen import host_paths
 from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.progress import progress
 from quorate.cli.variables import BACKUP_PASSPHRASE_VARIABLE
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.trust import utc_text
 from quorate.host.backup import Backup, back_up
-from quorate.host.restore import new_database, restore
+from quorate.host.restore import new_database
 from quorate.owner import as_asker
 from quorate.publisher.config import passphrase
 
@@ -66,7 +67,8 @@ def _backup(
     output = Output(as_json)
     is_sealed = encrypt or passphrase_file is not None or BACKUP_PASSPHRASE_VARIABLE in os.environ
     secret = _passphrase(file, passphrase_file, is_new=True) if is_sealed else None
-    made = back_up(host_paths(folder), file.absolute(), SystemClock(), SystemEntropy(), secret)
+    with progress(f"Writing {file.name}"):
+        made = back_up(host_paths(folder), file.absolute(), SystemClock(), SystemEntropy(), secret)
     _show(output, file, made, is_sealed=is_sealed)
     if is_sealed:
         output.say("It is sealed with the passphrase: without it nobody can restore from it, you neither.")
@@ -86,9 +88,13 @@ def _restore(
     """Make an empty folder the host that a backup holds, on this machine or another. It uses no activation."""
     output = Output(as_json)
     paths = host_paths(folder)
-    made = restore(
-        file.absolute(), paths, SystemClock(), SystemEntropy(), lambda: _passphrase(file, passphrase_file, is_new=False)
-    )
+    with progress(f"Restoring {file.name}") as told:
+
+        def ask() -> str:
+            with told.quiet():
+                return _passphrase(file, passphrase_file, is_new=False)
+
+        made = restore(file.absolute(), paths, SystemClock(), SystemEntropy(), ask)
     _show(output, file, made, paths.root)
     if file.stat().st_mode & 0o077:
         output.say(f"note: {file} may be read by others, and holds this host's signing key: chmod 600 {file}")

@@ -91,7 +91,7 @@ def show(
         output.facts({**_facts(known, as_json), "file": str(out)}, _labels(as_json))
         output.say("On each client: `quorate client set-enrolment FILE`. Who has it can enrol any machine.")
     elif as_json:
-        output.facts({**_facts(known, as_json), "secret": known.secret.text})
+        output.show({**_facts(known, as_json), "secret": known.secret.text})
     else:
         print(known.secret.text)
 

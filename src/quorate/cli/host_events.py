@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +14,10 @@ import typer
 
 from quorate.cli.hostopen import host_paths
 from quorate.cli.output import JsonFlag, Output, StateDir
+from quorate.cli.paging import page_rows, row_progress
+from quorate.cli.progress import Progress, progress
+from quorate.cli.streams import has_reader
+from quorate.cli.table import Column
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.trust import utc_text
 from quorate.files import write_new
@@ -24,11 +28,12 @@ from quorate.host.store.verify import LogVerdict
 __all__ = ["events_app"]
 
 FOLLOW_EVERY_S = 1.0
-FOLLOW_ROWS_MAX = 1000  # at once; the rest comes in the next second
+EVENTS_SHOWN = 100  # without --limit
 
 _COLUMNS = {
-    "id": "NUMBER", "time": "TIME (UTC)", "event_id": "EVENT", "level": "LEVEL", "code": "CODE", "machine": "MACHINE",
-    "shown_count": "COUNT", "message": "MESSAGE",
+    "id": Column("NUMBER", 8, 5), "time": Column("TIME (UTC)", 19), "event_id": Column("EVENT", 5, 1),
+    "level": Column("LEVEL", 7, 3), "code": Column("CODE", 20, 4), "machine": Column("MACHINE", 20, 2),
+    "shown_count": Column("COUNT", 10, 6), "message": Column("MESSAGE", 60, 1, is_text=True),
 }  # fmt: skip
 
 _LABELS = {
@@ -48,8 +53,15 @@ def events_app(open_host: Callable[[Path | None], Administration]) -> typer.Type
     def events(
         context: typer.Context,
         event_id: Annotated[int | None, typer.Option("--id", help="Only this event, such as 12290.")] = None,
-        limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="Show the newest N.")] = 100,
-        follow: Annotated[bool, typer.Option("--follow", help="Go on with new events until Ctrl-C.")] = False,
+        limit: Annotated[
+            int | None,
+            typer.Option("--limit", min=1, help="Show the newest N.", show_default="100; on a terminal one page"),
+        ] = None,
+        show_all: Annotated[bool, typer.Option("--all", help="Show all events that are kept.")] = False,
+        follow: Annotated[
+            bool,
+            typer.Option("--follow", allow_from_autoenv=False, help="Go on with new events until Ctrl-C."),
+        ] = False,
         folder: StateDir = None,
         as_json: JsonFlag = False,
     ) -> None:
@@ -62,30 +74,58 @@ def events_app(open_host: Callable[[Path | None], Administration]) -> typer.Type
         if context.invoked_subcommand is not None:
             return
         output = Output(as_json)
-        with open_host(folder) as host:
-            rows = host.events(event_id, None, limit)
-            output.rows(rows if as_json else map(_shown, rows), _COLUMNS)
-            if follow:
-                newest = rows or host.events(None, None, 1)
-                with contextlib.suppress(KeyboardInterrupt):  # its ordinary end
-                    _follow(host, event_id, newest[-1]["id"] if newest else 0, output)
+        newest = None if show_all else limit or (None if as_json else page_rows()) or EVENTS_SHOWN
+        with open_host(folder) as host, row_progress("Listing events", is_told=not follow) as told:
+            reader = _Reader(host, event_id, told)
+            with contextlib.suppress(KeyboardInterrupt):  # the ordinary end of --follow
+                rows = _endless(reader, newest) if follow else reader.newest(newest)
+                output.rows(rows if as_json else map(_shown, rows), _COLUMNS)
+            if newest is not None and not follow and limit is None and reader.number >= newest and page_rows():
+                output.say(
+                    f"note: these are the newest {newest}. More: --limit N; all: quorate host events --all | less -S"
+                )
 
     app.command("verify", epilog="Example: quorate host events verify --checkpoint monday.checkpoint")(_verify)
     app.command("checkpoint", epilog="Example: quorate host events checkpoint -o monday.checkpoint")(_checkpoint)
     return app
 
 
-def _follow(host: Administration, event_id: int | None, seen: int, output: Output) -> None:
+class _Reader:
+    """Reads events on from where it was: so many it has read, and `last` is the last one in the log; 0 before."""
+
+    def __init__(self, host: Administration, event_id: int | None, told: Progress) -> None:
+        self._host, self._event_id, self._told = host, event_id, told
+        self.number = self.last = 0
+
+    def newest(self, number: int | None) -> Iterator[dict[str, Any]]:
+        """The newest so many, oldest first; None: all."""
+        yield from self._noted(self._host.iter_events(self._event_id, newest=number))
+
+    def since(self) -> Iterator[dict[str, Any]]:
+        """Those that were not there before."""
+        yield from self._noted(self._host.iter_events(self._event_id, after_id=self.last))
+
+    def skip_to_end(self) -> None:
+        """Where none of this id was found, those that come now are meant."""
+        if not self.last:
+            self.last = max((row["id"] for row in self._host.events(None, None, 1)), default=0)
+
+    def _noted(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for row in rows:
+            self.number, self.last = self.number + 1, row["id"]
+            if self.number % 1000 == 0:
+                self._told.told = f"{self.number:,} events"
+            yield row
+
+
+def _endless(reader: _Reader, newest: int | None) -> Iterator[dict[str, Any]]:
+    """Until nobody reads any more, which is looked at while nothing happens as well."""
     never = threading.Event()
-    while True:
-        sys.stdout.flush()
+    yield from reader.newest(newest)
+    reader.skip_to_end()
+    while has_reader():
         SystemClock().wait(never, FOLLOW_EVERY_S)
-        for row in host.events(event_id, seen, FOLLOW_ROWS_MAX):
-            seen = row["id"]
-            if output.as_json:
-                output.rows([row], _COLUMNS)
-            else:
-                print(_line(row))
+        yield from reader.since()
 
 
 def _verify(
@@ -105,7 +145,8 @@ def _verify(
     """
     folder, as_json = _before(context, folder), as_json or context.obj[1]
     output = Output(as_json)
-    verdict, elsewhere = verify_event_log(host_paths(folder), SystemClock(), SystemEntropy(), checkpoint or ())
+    with progress("Verifying the event log"):
+        verdict, elsewhere = verify_event_log(host_paths(folder), SystemClock(), SystemEntropy(), checkpoint or ())
     error = None if verdict.finding is None else broken(verdict.finding)
     compared = [each.number for each in elsewhere if each.number not in verdict.not_compared]
     facts = {
@@ -123,7 +164,7 @@ def _verify(
         if verdict.finding is None or error is None
         else {**verdict.finding._asdict(), "hint": error.hint},
     }
-    output.facts(facts if as_json else _words(verdict, compared), None if as_json else _LABELS)
+    output.show(facts if as_json else _words(verdict, compared), None if as_json else _LABELS)
     for number in verdict.not_compared:
         output.say(
             f"note: the checkpoint of event {number} is older than the events that are kept: nothing to compare it with"
@@ -205,8 +246,3 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     elif "target" in row:
         row = {**row, "message": f"{row['target']}: {row['message']}"}
     return {**row, "time": utc_text(row["time_s"]).removesuffix(" UTC"), "shown_count": count}
-
-
-def _line(row: dict[str, Any]) -> str:
-    shown = _shown(row)
-    return "  ".join("-" if shown.get(name) is None else str(shown[name]) for name in _COLUMNS)

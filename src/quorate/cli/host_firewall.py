@@ -50,7 +50,9 @@ def firewall_command(port_of: PortOf) -> Callable[..., None]:
         enable: Annotated[
             bool | None,
             typer.Option(
-                "--enable/--disable", help="Let clients in through this machine's firewall, or no longer (root)."
+                "--enable/--disable",
+                allow_from_autoenv=False,
+                help="Let clients in through this machine's firewall, or no longer (root).",
             ),
         ] = None,
         folder: StateDir = None,
@@ -78,7 +80,7 @@ def _show(port: int, name: str | None, output: Output) -> None:
     if output.as_json:
         enabled = None if ports is None else port in ports
         facts = {"name": NAME, "port": port, "enabled": enabled, "ports": None if ports is None else list(ports)}
-        output.facts(facts | {"firewalls": [each.name for each in found], "forms": [_form_row(each) for each in forms]})
+        output.show(facts | {"firewalls": [each.name for each in found], "forms": [_form_row(each) for each in forms]})
         return
     output.say(_state(port, found, ports))
     for each in forms:

@@ -49,7 +49,7 @@ def forecast_command(open_host: Callable[[Path | None], Administration]) -> Call
         with open_host(folder) as host:
             shown = host.forecast(days, retire, add)
         if as_json:
-            output.facts(msgspec.to_builtins(shown))
+            output.show(msgspec.to_builtins(shown))
             return
         for line in forecast_lines(shown):
             print(line)

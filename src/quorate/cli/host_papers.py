@@ -12,6 +12,7 @@ import typer
 from quorate.cli.hostopen import open_host
 from quorate.cli.output import JsonFlag, Output, StateDir
 from quorate.cli.qr import QrFileOption, QrFlag, show_qr
+from quorate.cli.streams import typed_in
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HostCertificate
 from quorate.core.filekinds import FileKind, given_as
@@ -99,7 +100,7 @@ def request(
     if output_file is not None:
         write_new(output_file, token.encode("ascii") + b"\n")
     if as_json:
-        output.facts({**facts, **({"text": armored(token)} if as_text else {})})
+        output.show({**facts, **({"text": armored(token)} if as_text else {})})
     elif as_text:  # nothing else, so that it can be piped into a mail
         print(armored(token), end="")
     elif output_file is not None:
@@ -237,7 +238,7 @@ def _given(path: Path) -> bytes:
 def _from_stdin(what: str, bytes_max: int) -> bytes:
     if sys.stdin.isatty():
         sys.stderr.write(f"Paste {what}, then press Ctrl-D.\n")
-    data = sys.stdin.buffer.read(bytes_max + 1)
+    data = typed_in(bytes_max + 1)
     if len(data) > bytes_max:
         raise MalformedError(what=what, reason=f"it is longer than {bytes_max} bytes")
     return data

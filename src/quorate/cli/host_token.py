@@ -62,7 +62,7 @@ def token_app(open_host: Opener) -> typer.Typer:
             text = host.add_token(name, scope, expires_s, SystemEntropy())
             address = host.settings().admin_address
         facts = {"token": text, "name": name, "scope": scope.value, "expires_s": expires_s}
-        output.facts(facts, {"token": "Token"})
+        output.show(facts, {"token": "Token"})
         output.say("It is shown this once; only its hash is kept. Give it to nobody else, and put it into no script.")
         if address.startswith("127."):
             output.say(

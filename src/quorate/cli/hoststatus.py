@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import UNSET
 
+from quorate.core.spans import whole_days
 from quorate.core.trust import utc_text
 from quorate.core.words import counted
 from quorate.host.views import ClassCount, HostStatus
@@ -85,7 +86,7 @@ def _papers(status: HostStatus) -> list[tuple[str, str]]:
         ("Partial product key", status.product_key_last_five or "none installed"),
     ]
     if status.certificate_expires_s is not None:
-        days = (status.certificate_expires_s - status.time_s) // _DAY_S
+        days = whole_days(status.certificate_expires_s - status.time_s)
         left = f"{counted(days, 'day')} left" if days >= 0 else "ended"
         pairs.append(("Certificate until", f"{utc_text(status.certificate_expires_s)} ({left})"))
     pairs.append(("Publisher's keys", f"version {status.keys_version}, revocation list {status.revocations or 'none'}"))

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import typer
 
@@ -15,7 +16,7 @@ from quorate.cli.output import exit_code, report
 from quorate.errors import QuorateError
 from quorate.errors.installing import pip_install
 
-__all__ = ["ROOMS", "application", "installed_rooms", "run"]
+__all__ = ["ROOMS", "application", "installed_rooms", "parser_of", "run"]
 
 ROOMS = {  # command: (module, extra that brings its libraries)
     "publisher": ("quorate.cli.publisher", "publisher"),
@@ -58,6 +59,25 @@ def application(rooms: Sequence[str]) -> typer.Typer:
     return app
 
 
+def parser_of(app: typer.Typer) -> Any:
+    """What reads the command line. A flag that does something instead of setting something takes no variable: who
+    exports QUORATE_VERSION for a container's image does not ask every command for the version."""
+    parser = typer.main.get_command(app)
+    _take_variables_from_acts(parser, None)
+    return parser
+
+
+def _take_variables_from_acts(parser: Any, parent: Any) -> None:
+    """`--version`, `--help`, the two of completion: what is eager, or has a value that no command is given. Of the
+    others a command says so itself, with `allow_from_autoenv=False`."""
+    context = parser.context_class(parser, parent=parent, **parser.context_settings)
+    for each in parser.get_params(context):
+        if each.param_type_name == "option" and (each.is_eager or not each.expose_value):
+            each.allow_from_autoenv = False
+    for below in getattr(parser, "commands", {}).values():
+        _take_variables_from_acts(below, context)
+
+
 def installed_rooms() -> list[str]:
     """The groups whose libraries are here: `quorate --help` of a client's machine shows what works there."""
     found = []
@@ -88,15 +108,14 @@ def run() -> None:
         sys.stderr.write(f"error: {missing.name} is not installed\nhint: {pip_install(extra)}\n")
         sys.exit(1)
     try:
+        command = parser_of(app)
         if arguments:
-            app(prog_name="quorate")
+            command(prog_name="quorate")
         print("\n".join(importlib.import_module("quorate.cli.firstrun").first_lines(os.environ)))
-        app(["--help"], prog_name="quorate")
+        command(["--help"], prog_name="quorate")
     except QuorateError as error:
         report(error, "--json" in arguments)
         sys.exit(exit_code(error))
-    except BrokenPipeError:  # `quorate host clients | head`
-        sys.exit(1)
 
 
 def _complete(environ: Mapping[str, str]) -> None:
@@ -110,7 +129,7 @@ def _complete(environ: Mapping[str, str]) -> None:
     for room in ROOMS:
         if asked not in ROOMS:
             app.command(room)(_nothing)
-    app(prog_name="quorate")
+    parser_of(app)(prog_name="quorate")
 
 
 def _nothing() -> None:

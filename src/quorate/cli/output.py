@@ -6,18 +6,24 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from quorate.errors import AccessDeniedError, QuorateError, RefusedError, StoreUnavailableError, written_out
+from quorate.cli.streams import has_reader, is_listening, report_is_written
+from quorate.cli.table import Column, Table, plain
+from quorate.errors import (
+    AccessDeniedError,
+    InvalidSettingError,
+    QuorateError,
+    RefusedError,
+    StoreUnavailableError,
+)
 
-__all__ = ["ConfigFile", "JsonFlag", "Output", "StateDir", "exit_code", "report"]
+__all__ = ["ConfigFile", "JsonFlag", "Output", "StateDir", "exit_code", "json_line", "report"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object (lists: one per line) on stdout.")]
 
@@ -55,8 +61,8 @@ StateDir = Annotated[
     ),
 ]
 
-EXIT_FAILED, EXIT_REFUSED = 1, 3
-PIPE_WIDTH = 1000
+EXIT_FAILED, EXIT_MISUSED, EXIT_REFUSED = 1, 2, 3
+_LOOK_EVERY = 500  # rows of a table between two looks whether anybody still reads
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
@@ -75,61 +81,64 @@ class Output:
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self._words = Console(stderr=True, highlight=False, soft_wrap=True)
-        # Into a pipe or a file a row is one line, however long: `quorate host clients | grep PC7`.
-        self._data = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
     def say(self, words: str) -> None:
         """A sentence to the person; never data."""
         self._words.print(words, markup=False)
 
     def facts(self, facts: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
-        """One object: as JSON, or as `label: value` lines (`labels` chooses and names what people see)."""
+        """What was done, in one object; where it cannot be written, it is done all the same (`streams.ended`)."""
+        report_is_written()
+        self.show(facts, labels)
+
+    def show(self, facts: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
+        """One object that was asked for: as JSON, or as `label: value` lines (`labels` chooses and names what people
+        see)."""
         if self.as_json:
-            print(json.dumps(facts, ensure_ascii=False), flush=True)
+            print(json_line(facts), flush=True)
             return
         shown = labels if labels is not None else {name: name.replace("_", " ") for name in facts}
         width = max((len(label) for label in shown.values()), default=0)
         for name, label in shown.items():
             if name in facts:
-                print(f"{label + ':':<{width + 1}} {_plain(facts[name])}")
+                print(f"{label + ':':<{width + 1}} {plain(facts[name])}")
 
-    def rows(self, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
-        """A list: one JSON object per line, or a table with the given columns."""
+    def rows(self, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str | Column]) -> None:
+        """A list, each row written as it is read: one JSON object per line, or a table with the given columns. It ends
+        with the last row or the last reader, whichever is first."""
         if self.as_json:
             for row in rows:
-                print(json.dumps(row, ensure_ascii=False), flush=True)
+                print(json_line(row), flush=True)
+                if not is_listening():
+                    return
             return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in columns.values():
-            table.add_column(title, overflow="fold")
-        for row in rows:
-            # As `Text`: a machine that calls itself "[red]" must not be read as markup.
-            table.add_row(*(Text(_plain(row.get(name))) for name in columns))
-        self._data.print(table)
+        table = Table(columns, sys.stdout)
+        for number, line in enumerate(table.lines(rows)):
+            print(line)
+            if not is_listening() or (number % _LOOK_EVERY == 0 and not has_reader()):
+                return
+        if table.left_out:
+            self.say(f"note: this terminal is too narrow for {', '.join(table.left_out)}; --json has all of it")
+
+
+def json_line(value: Any) -> str:
+    """One line; with `\\u` escapes where stdout's encoding does not have every letter."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("_", "-")
+    return json.dumps(value, ensure_ascii=not encoding.startswith("utf"))
 
 
 def report(error: QuorateError, as_json: bool) -> None:
     """An error, told once: `error:` and `hint:` on stderr; with `--json` also as an object on stdout."""
     if as_json:
-        print(
-            json.dumps(
-                {"error": error.code, "hresult": error.hresult_text, "message": error.message, "hint": error.hint}
-            )
-        )
+        told = {"error": error.code, "hresult": error.hresult_text, "message": error.message, "hint": error.hint}
+        print(json_line(told), flush=True)
     sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
 
 
 def exit_code(error: QuorateError) -> int:
-    """3 when a host refused, 1 when something failed: also this host's own store, which no other machine told us of."""
+    """3 when a host refused, 2 for a value that is not allowed, 1 when something failed: also this host's own store,
+    which no other machine told us of."""
+    if isinstance(error, InvalidSettingError):
+        return EXIT_MISUSED
     is_own_store = isinstance(error, StoreUnavailableError) and bool(error.values)
     return EXIT_REFUSED if isinstance(error, RefusedError) and not is_own_store else EXIT_FAILED
-
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_plain(each) for each in value)
-    return written_out(str(value))

@@ -25,6 +25,7 @@ from quorate.cli.publisher_list import key_facts, list_
 from quorate.cli.publisher_serve import config_app, serve
 from quorate.cli.publisher_trust import revoke, rotate
 from quorate.cli.qr import QrFileOption, QrFlag, show_qr
+from quorate.cli.streams import typed_in
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE, HOST_REQUEST, PRODUCT, ProductFile, read, typ_of
@@ -151,9 +152,9 @@ def product_show(
     book = Book(home_of(folder))
     product = book.product(product_id)
     if as_json:
-        Output(as_json).facts(msgspec.to_builtins(product))
+        Output(as_json).show(msgspec.to_builtins(product))
         return
-    Output(as_json).facts(_product_facts(product, book.product_path(product_id)))
+    Output(as_json).show(_product_facts(product, book.product_path(product_id)))
 
 
 @host_key_app.command(
@@ -184,7 +185,7 @@ def host_key_issue(
     product_key = publisher.issue_host_key(customer, group, hosts, activations, expires_s)
     entry = next(each for each in publisher.host_keys() if each.key_id == product_key.key_id)
     if as_json:
-        output.facts({"product_key": product_key.text, **key_facts(entry, SystemClock().now_s())})
+        output.show({"product_key": product_key.text, **key_facts(entry, SystemClock().now_s())})
     else:
         print(product_key.text)
     output.say(
@@ -243,7 +244,7 @@ def confirm(
         "expires": "expires",
     }
     if as_json:
-        output.facts({**facts, **({"text": armored(answer)} if as_text else {})})
+        output.show({**facts, **({"text": armored(answer)} if as_text else {})})
     elif as_text:  # nothing else, so that it can be piped into a mail
         print(armored(answer), end="")
     else:
@@ -271,7 +272,7 @@ def _asked(path: Path) -> bytes:
         return given_as(read_given(path, TEXT_BYTES_MAX), FileKind.HOST_REQUEST, path)
     if sys.stdin.isatty():
         sys.stderr.write("Paste the request, then press Ctrl-D.\n")
-    data = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
+    data = typed_in(TEXT_BYTES_MAX + 1)
     if len(data) > TEXT_BYTES_MAX:
         raise FileAccessError(path="stdin", reason=f"it has more than {TEXT_BYTES_MAX} bytes, so it is something else")
     return data

@@ -61,7 +61,7 @@ def list_(
 def _summary(output: Output, book: Book, now_s: int) -> None:
     totals = book.totals()
     statuses = [key.status(now_s) for key in book.host_keys()]
-    output.facts(
+    output.show(
         {
             "products": [product.product for product in book.products()],
             "host_keys": totals.host_keys,

@@ -92,15 +92,24 @@ def revoke(
 
 def rotate(
     drop_old: Annotated[
-        bool, typer.Option("--drop-old", help="The present key is worth nothing from now on: it may be stolen.")
+        bool,
+        typer.Option(
+            "--drop-old",
+            allow_from_autoenv=False,
+            help="The present key is worth nothing from now on: it may be stolen.",
+        ),
     ] = False,
     finish: Annotated[
-        bool, typer.Option("--finish", help="Make no new key; drop the older ones that are still trusted.")
+        bool,
+        typer.Option(
+            "--finish", allow_from_autoenv=False, help="Make no new key; drop the older ones that are still trusted."
+        ),
     ] = False,
     new_root: Annotated[
         bool,
         typer.Option(
             "--new-root",
+            allow_from_autoenv=False,
             help="Exchange the root key, or make the first one. The signing key stays, unless --drop-old says no.",
         ),
     ] = False,

@@ -37,7 +37,10 @@ User = Annotated[
     str | None, typer.Option("--user", help="Run as this existing user.", show_default="a user of the service's own")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-Remove = Annotated[bool, typer.Option("--remove", help="Stop the service and remove its units; its state stays.")]
+Remove = Annotated[
+    bool,
+    typer.Option("--remove", allow_from_autoenv=False, help="Stop the service and remove its units; its state stays."),
+]
 UnitDir = Annotated[
     Path, typer.Option("--unit-dir", help="Write the units here, and tell systemd nothing unless it is its own folder.")
 ]

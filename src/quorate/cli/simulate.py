@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -17,6 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from quorate.cli.output import EXIT_FAILED, JsonFlag, Output
+from quorate.cli.progress import progress
+from quorate.cli.unwinding import unwound_by_signals
 from quorate.clock import Clock, SystemClock, SystemEntropy
 from quorate.errors import FileAccessError, InvalidSettingError, SimulationViolatedError
 from quorate.sim.crew import CRASHED, Tried, swarm
@@ -86,8 +89,11 @@ def command(
     """
     structlog.configure(processors=[_drop])  # simulated hosts log what the story tells anyway
     out = Output(as_json)
+    for path in (report, csv, trace):
+        _check_place(path)
     if swarm_seconds is not None:
-        _swarm(swarm_seconds, swarm_seed, processes or os.cpu_count() or 1, out)
+        with unwound_by_signals():
+            _swarm(swarm_seconds, swarm_seed, processes or os.cpu_count() or 1, out)
         return
     if swarm_seed is not None:
         chosen = random_scenario(swarm_seed)
@@ -100,12 +106,12 @@ def command(
     else:
         chosen = read_scenario(_path(scenario))
     chosen = _bent(chosen, seed, signatures)
-    with _progress(chosen) as told, _written(trace) as lines:
+    with unwound_by_signals(), _progress(chosen) as told, _written(trace) as lines:
         result = play(chosen, told, lines)
     _write(report, lambda: page(result))
     _write(csv, lambda: csv_text(result))
     if as_json:
-        out.facts(summary(result))
+        out.show(summary(result))
     else:
         _tell(result, out)
     if result.violations:
@@ -136,7 +142,15 @@ def _bent(scenario: Scenario, seed: int | None, signatures: str | None) -> Scena
 
 @contextmanager
 def _progress(scenario: Scenario) -> Any:
-    """A bar on stderr; gives what the world tells its samples to."""
+    """A bar on stderr, or a line now and then where that is no terminal; gives what the world tells its samples to."""
+    if not sys.stderr.isatty():
+        with progress(scenario.title) as shown:
+
+            def noted(passed_s: int, recording: Recording) -> None:
+                shown.told = f"{day_text(passed_s)}, {recording.attempts:,} requests"
+
+            yield noted
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(scenario.title, total=scenario.length_s, told="")
@@ -145,6 +159,19 @@ def _progress(scenario: Scenario) -> Any:
             bar.update(task, completed=passed_s, told=f"{day_text(passed_s)}, {recording.attempts:,} requests")
 
         yield told
+
+
+def _check_place(path: Path | None) -> None:
+    """That a file can be written there is found out before hours of playing, not after. What is there stays."""
+    if path is None or (path.exists() and not path.is_file() and not path.is_dir()):  # a pipe's reader would see an end
+        return
+    is_new = not os.path.lexists(path)
+    try:
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as fault:
+        raise FileAccessError(path=path, reason=fault.strerror or str(fault)) from None
 
 
 def _written(path: Path | None) -> Any:
@@ -158,8 +185,11 @@ def _written(path: Path | None) -> Any:
 
 def _write(path: Path | None, text: Callable[[], str]) -> None:
     if path is not None:
-        with _written(path) as file:
-            file.write(text())
+        try:
+            with _written(path) as file:
+                file.write(text())
+        except OSError as fault:  # a disk that is full
+            raise FileAccessError(path=path, reason=fault.strerror or str(fault)) from None
 
 
 def _tell(result: Result, out: Output) -> None:
@@ -177,7 +207,7 @@ def _tell(result: Result, out: Output) -> None:
     if len(recording.milestones) > MILESTONES_SHOWN:
         out.say(f"({len(recording.milestones) - MILESTONES_SHOWN} more in --json and --report)")
     at_end = {status.value.replace("_", " "): recording.statuses[status] for status in STATUSES}
-    out.facts(
+    out.show(
         {
             "at the end": ", ".join(f"{number} {name}" for name, number in at_end.items() if number) or "no machines",
             "answers": ", ".join(f"{code} {number:,}" for code, number in sorted(recording.answers.items())),
@@ -214,7 +244,7 @@ def _swarm(seconds: int, first_seed: int | None, processes: int, out: Output) ->
                 out.say(f"replay: quorate simulate --swarm-seed {tried.seed}")
             told = f"{finished} fleets, {attempts:,} requests, {len(failed)} failed"
             bar.update(task, completed=clock.monotonic_s() - began_s, told=told)
-    out.facts(
+    out.show(
         {
             "first_seed": seed,
             "scenarios": finished,

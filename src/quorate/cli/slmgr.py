@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import getpass
 import importlib
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -17,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from quorate import __version__
-from quorate.cli.output import exit_code
+from quorate.cli.output import exit_code, json_line
 from quorate.cli.roles import Here, look_here
 from quorate.cli.slmgr_client import ClientDesk, do_on_client
 from quorate.cli.slmgr_host import do_on_host
 from quorate.cli.slmgr_remote import RemoteHost, is_loopback
 from quorate.cli.slmgr_words import Asked, Call, Role, parse, usage
+from quorate.cli.streams import first_line
 from quorate.cli.variables import ADMIN_TOKEN_VARIABLE
 from quorate.errors import (
     AccessDeniedError,
@@ -58,8 +58,6 @@ def run() -> None:
     except QuorateError as error:
         _report(error, call.as_json)
         sys.exit(exit_code(error))
-    except BrokenPipeError:  # `quorate-slmgr /dlv | head`
-        sys.exit(1)
 
 
 def _run(call: Call) -> None:
@@ -168,7 +166,7 @@ def _token(call: Call, computer: str) -> str:
     """
     given = call.secret if call.secret is not None else os.environ.get(ADMIN_TOKEN_VARIABLE)
     if given == "-":
-        given = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline(TOKEN_BYTES_MAX)
+        given = getpass.getpass("Token: ") if sys.stdin.isatty() else first_line(TOKEN_BYTES_MAX)
     if not given and is_loopback(computer.partition("://")[2].partition(":")[0] or computer.partition(":")[0]):
         here = look_here(None if call.state_dir is None else Path(call.state_dir), os.environ)
         given = read_secret(here.host_paths.token).decode("ascii", "replace") if here.is_host else None
@@ -194,13 +192,13 @@ def _printed(call: Call, asked: Asked, role: Role, lines: list[str], objects: li
         yield from lines
         return
     for each in objects:
-        yield json.dumps({"switch": asked.switch.name, "role": role.value} | each, ensure_ascii=False)
+        yield json_line({"switch": asked.switch.name, "role": role.value} | each)
 
 
 def _report(error: QuorateError, as_json: bool) -> None:
     """As every command of ours, and with Microsoft's number, which administrators know."""
     if as_json:
         told = {"error": error.code, "hresult": error.hresult_text, "message": error.message, "hint": error.hint}
-        print(json.dumps(told, ensure_ascii=False))
+        print(json_line(told))
     number = f"{error.hresult_text} " if error.hresult_text else ""
     sys.stderr.write(f"error: {number}{error.code}: {error.message}\nhint: {error.hint}\n")

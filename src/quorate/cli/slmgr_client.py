@@ -10,7 +10,7 @@ from typing import Any
 from quorate import __version__
 from quorate.cli.client_owner import work_as_owner_of
 from quorate.cli.roles import Here
-from quorate.cli.slmgr_show import ClientFacts, client_expiry, client_lines, local_text
+from quorate.cli.slmgr_show import ClientFacts, client_expiry, client_lines
 from quorate.cli.slmgr_words import Asked
 from quorate.client.client import Client
 from quorate.client.installed import Installed, load_installed, the_one
@@ -20,6 +20,7 @@ from quorate.client.standing import Status
 from quorate.client.state import STATE_BYTES_MAX, ClientState, decode_state
 from quorate.clock import SystemClock
 from quorate.core.lease import Intervals
+from quorate.core.trust import utc_text
 from quorate.errors import InvalidSettingError, NotKnownError, QuorateError
 from quorate.owner import Rights
 
@@ -158,7 +159,7 @@ def _host_id(found: Installed, state: ClientState) -> str | None:
 
 def _activate(asked: Asked, client: Client, found: Installed) -> list[str]:
     status = client.activate()
-    ends = "" if status.expires_s is None else f" until {local_text(status.expires_s)}"
+    ends = "" if status.expires_s is None else f" until {utc_text(status.expires_s)}"
     return [f"Activating {client.product.name} ({status.edition}) ...", f"{client.product.name} is activated{ends}."]
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from quorate.cli.slmgr_show import HostFacts, HostProduct, host_expiry, host_lines, local_text
+from quorate.cli.slmgr_show import HostFacts, HostProduct, host_expiry, host_lines
 from quorate.cli.slmgr_words import Asked
+from quorate.cli.streams import typed_in
 from quorate.core.armor import TEXT_BYTES_MAX, armored, dearmored, text_of
 from quorate.core.documents import HOST_CERTIFICATE
 from quorate.core.filekinds import FileKind, given_as
+from quorate.core.trust import utc_text
 from quorate.errors import (
     FileAccessError,
     HostNotActivatedError,
@@ -145,7 +146,7 @@ def _activate(asked: Asked, desk: HostDesk) -> Done:
     until_s = facts.certificate_expires_s if facts.activated else desk.activate_online()
     if until_s is None:
         raise PublisherUnknownError
-    words = f"{names}: this KMS host is activated until {local_text(until_s)}."
+    words = f"{names}: this KMS host is activated until {utc_text(until_s)}."
     return Done([words], activated=True, certificate_expires_s=until_s)
 
 
@@ -164,7 +165,7 @@ def _print_request(asked: Asked, desk: HostDesk) -> Done:
 def _deposit(asked: Asked, desk: HostDesk) -> Done:
     until_s = desk.activate(dearmored(_confirmation(asked.argument or ""), HOST_CERTIFICATE))
     return Done(
-        [f"The confirmation is deposited; this KMS host is activated until {local_text(until_s)}."],
+        [f"The confirmation is deposited; this KMS host is activated until {utc_text(until_s)}."],
         activated=True,
         certificate_expires_s=until_s,
     )
@@ -190,7 +191,7 @@ def _clear_key(asked: Asked, desk: HostDesk) -> Done:
 def _confirmation(argument: str) -> str:
     """The text behind `/atp`: from stdin, from a file, or as it stands."""
     if argument == "-":
-        return text_of(sys.stdin.buffer.read(TEXT_BYTES_MAX + 1))
+        return text_of(typed_in(TEXT_BYTES_MAX + 1))
     if "\n" in argument or argument.startswith(("eyJ", "-----")):
         return argument
     path = Path(argument)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -15,9 +14,11 @@ from quorate.client.standing import Status
 from quorate.core.documents import Edition, ProductFile
 from quorate.core.lease import Intervals
 from quorate.core.messages import LicenseStatus
+from quorate.core.spans import minutes_of, whole_days
+from quorate.core.trust import utc_text
 from quorate.errors import GraceExpiredError
 
-__all__ = ["ClientFacts", "HostFacts", "client_expiry", "client_lines", "host_expiry", "host_lines", "local_text"]
+__all__ = ["ClientFacts", "HostFacts", "client_expiry", "client_lines", "host_expiry", "host_lines"]
 
 _STATUS_WORDS = {
     LicenseStatus.UNLICENSED: "Unlicensed",
@@ -135,11 +136,11 @@ def host_expiry(facts: HostFacts, products: tuple[HostProduct, ...]) -> Iterator
         if facts.certificate_expires_s is None:
             yield f"    Unlicensed: {facts.message}"
         elif facts.certificate_expires_s <= facts.time_s:
-            yield f"    Host activation ended {local_text(facts.certificate_expires_s)}"
+            yield f"    Host activation ended {utc_text(facts.certificate_expires_s)}"
         elif not product.covered:
             yield f"    Unlicensed: the host activation does not cover group {product.group}"
         else:
-            yield f"    Host activation will expire {local_text(facts.certificate_expires_s)}"
+            yield f"    Host activation will expire {utc_text(facts.certificate_expires_s)}"
 
 
 def _host_head(facts: HostFacts, product: HostProduct, is_long: bool) -> Iterator[str]:
@@ -163,7 +164,7 @@ def _host_head(facts: HostFacts, product: HostProduct, is_long: bool) -> Iterato
     if facts.certificate_expires_s is not None:
         yield f"Host activation expiration: {_minutes(facts.certificate_expires_s - facts.time_s)}"
     if is_long:
-        yield f"Trusted time: {local_text(facts.time_s)}"
+        yield f"Trusted time: {utc_text(facts.time_s)}"
 
 
 def _counts(facts: HostFacts) -> list[HostCount]:
@@ -190,7 +191,7 @@ def client_lines(facts: ClientFacts, *, is_long: bool) -> Iterator[str]:
     yield from _client_state(facts)
     if is_long:
         yield f"Remaining rearm count: {facts.rearms_left}"
-        yield f"Trusted time: {local_text(facts.now_s)}"
+        yield f"Trusted time: {utc_text(facts.now_s)}"
     if status.last_attempt_s is None:
         yield "Use /ato to activate now and to fill in what follows."
     yield ""
@@ -206,7 +207,7 @@ def client_lines(facts: ClientFacts, *, is_long: bool) -> Iterator[str]:
     if status.count is not None:
         yield f"    Count at the KMS host: {status.count} of {status.threshold}"
     if is_long:
-        last = "never" if status.last_attempt_s is None else local_text(status.last_attempt_s)
+        last = "never" if status.last_attempt_s is None else utc_text(status.last_attempt_s)
         yield f"    Last attempt: {last}"
         yield f"    Next attempt: {_next_attempt(facts)}"
 
@@ -214,7 +215,7 @@ def client_lines(facts: ClientFacts, *, is_long: bool) -> Iterator[str]:
 def client_expiry(facts: ClientFacts) -> Iterator[str]:
     """`/xpr` of one product. Scripts look for `will expire`."""
     status = facts.status
-    ends = None if status.expires_s is None else local_text(status.expires_s)
+    ends = None if status.expires_s is None else utc_text(status.expires_s)
     words = {
         LicenseStatus.UNLICENSED: "Unlicensed",
         LicenseStatus.INITIAL_GRACE: f"Initial grace period ends {ends}",
@@ -255,17 +256,12 @@ def _next_attempt(facts: ClientFacts) -> str:
     next_s = facts.status.next_attempt_s
     if facts.status.status is LicenseStatus.UNLICENSED:
         return "none"
-    return "due now" if next_s <= facts.now_s else local_text(next_s)
+    return "due now" if next_s <= facts.now_s else utc_text(next_s)
 
 
 # --- both ------------------------------------------------------------------------------------------------------------
 
 
-def local_text(time_s: int) -> str:
-    """`2027-05-23 09:14:05`, in this machine's time zone."""
-    return datetime.fromtimestamp(time_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
 def _minutes(seconds: int) -> str:
-    minutes = max(seconds, 0) // 60
-    return f"{minutes} minute(s) ({minutes // 1440} day(s))"
+    seconds = max(seconds, 0)
+    return f"{minutes_of(seconds)} minute(s) ({whole_days(seconds)} day(s))"

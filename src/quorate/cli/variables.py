@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from quorate.cli.main import ROOMS, application, installed_rooms
+from quorate.cli.main import ROOMS, application, installed_rooms, parser_of
 from quorate.core.configfile import FLAWS_MAX, VARIABLE_PREFIX, FileSetting, Flaw, said_variables, unknown_variable
 from quorate.errors import UnknownVariableError
 from quorate.publisher.config import (
@@ -58,13 +58,16 @@ def unknown_variables(environ: Mapping[str, str], context: typer.Context, role: 
     """
     own = {each.variable for each in _settings(role).values()}
     left = said_variables(environ) - own - _WITHOUT_OPTION
-    left -= {each for names in _options("quorate", context.find_root().command) for each in names}
+    command = context.find_root().command
+    left -= {each for names in _options("quorate", command) for each in names}
+    left -= set(_acts("quorate", command))
     if not left:  # as nearly always: the other commands need not be loaded for it
         return ()
     rooms = installed_rooms()
     known = known_variables(rooms)
     foreign = tuple(f"{VARIABLE_PREFIX}{room.upper()}_" for room in ROOMS if room not in rooms)
-    found = sorted(name for name in left - set(known) if not name.startswith(foreign))
+    acts = set(_acts("quorate", parser_of(application(rooms))))
+    found = sorted(name for name in left - set(known) - acts if not name.startswith(foreign))
     told = [name for name, is_told in known.items() if is_told]
     return tuple(unknown_variable(name, told, own, f"quorate {role} config example") for name in found[:FLAWS_MAX])
 
@@ -78,7 +81,7 @@ def known_variables(rooms: Sequence[str]) -> dict[str, bool]:
     """Every variable that something reads, as far as these groups of commands are concerned; and whether the reference
     tells it: where an option has one of its own, that of its place works as well, and nobody needs to know."""
     found: dict[str, bool] = {}
-    for names in _options("quorate", typer.main.get_command(application(rooms))):
+    for names in _options("quorate", parser_of(application(rooms))):
         found |= {name: place == 0 or found.get(name, False) for place, name in enumerate(names)}
     found |= dict.fromkeys((each.variable for role in _SETTINGS for each in _settings(role).values()), True)
     return found | dict.fromkeys(_WITHOUT_OPTION, True)
@@ -100,6 +103,21 @@ def _options(path: str, parser: Any) -> Iterator[list[str]]:
     yield from (option_variables(path, each) for each in parser.params if each.param_type_name == "option")
     for name, below in getattr(parser, "commands", {}).items():
         yield from _options(f"{path} {name}", below)
+
+
+def _acts(path: str, parser: Any) -> Iterator[str]:
+    """The variables that flags which act would have. Nothing reads them, and whoever has one there for another
+    purpose, such as a version, is not told that it is misspelt."""
+    yield from (f"{path} {name}".upper().replace(" ", "_").replace("-", "_") for name in _act_names(parser))
+    for name, below in getattr(parser, "commands", {}).items():
+        yield from _acts(f"{path} {name}", below)
+
+
+def _act_names(parser: Any) -> Iterator[str]:
+    yield "help"
+    for each in parser.params:
+        if each.param_type_name == "option" and each.name is not None and not each.allow_from_autoenv:
+            yield each.name
 
 
 def _settings(role: str) -> Mapping[str, FileSetting]:

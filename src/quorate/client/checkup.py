@@ -36,6 +36,7 @@ from quorate.core.documents import HostCertificate
 from quorate.core.ids import b64url
 from quorate.core.messages import HostDescription
 from quorate.core.policy import DAY_S
+from quorate.core.spans import whole_days
 from quorate.core.trust import Anchor, check_certificate, clock_skew, utc_text
 from quorate.core.words import counted
 from quorate.errors import (
@@ -281,7 +282,7 @@ class ClientCheckup:
             certificate = self._checked(token, now_s)
         except QuorateError as error:
             return skipped("certificate", f"see above ({error.code})")
-        days = (certificate.expires_s - now_s) // DAY_S
+        days = whole_days(certificate.expires_s - now_s)
         if certificate.expires_s - now_s < CERTIFICATE_WARN_S:
             ending = HostCertificateEndingError(expires=utc_text(certificate.expires_s), days=days)
             return failed("certificate", ending, Level.WARN)

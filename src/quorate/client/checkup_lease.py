@@ -6,6 +6,7 @@ from quorate.client.standing import Standing
 from quorate.core.checkup import Check, Level, skipped
 from quorate.core.messages import LicenseStatus
 from quorate.core.policy import DAY_S
+from quorate.core.spans import left_text
 from quorate.core.trust import Anchor, soft_until, utc_text
 from quorate.errors import (
     BY_CODE,
@@ -32,7 +33,7 @@ def check_lease(standing: Standing, anchor: Anchor, now_s: int) -> Check:
     policy = anchor.product.policy
     life = standing.life_at(now_s, policy)
     left_s = max((life.deadline_s or 0) - now_s, 0)
-    until = f"until {utc_text(life.deadline_s or 0)} ({left_s // DAY_S} days)"
+    until = f"until {utc_text(life.deadline_s or 0)} ({left_text(left_s)})"
     outcome = standing.state.outcome
     spoiled = outcome is not None and outcome.code in _OF_THE_RECORD
     if life.status is LicenseStatus.LICENSED:

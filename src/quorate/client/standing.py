@@ -18,7 +18,8 @@ from quorate.core import lifecycle
 from quorate.core.lease import Lease
 from quorate.core.lifecycle import USABLE, Life
 from quorate.core.messages import LicenseStatus
-from quorate.core.policy import DAY_S, HOUR_S, MINUTE_S, Policy
+from quorate.core.policy import MINUTE_S, Policy
+from quorate.core.spans import left_text
 from quorate.core.trust import Anchor, soft_until, utc_text
 from quorate.errors import (
     ClockTurnedBackError,
@@ -246,7 +247,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     def usable_words(self, now_s: int, policy: Policy) -> str:
         """How long it is usable with the clock turned back."""
-        left = f"usable for {_span(self.back_grace_s(policy))} more"
+        left = f"usable for {left_text(self.back_grace_s(policy))} more"
         return left if self.is_usable(now_s, policy) else "not usable"
 
     def _over(self, error: QuorateError) -> tuple[str, str, str]:
@@ -262,12 +263,4 @@ def _told(error: QuorateError) -> tuple[str, str, str]:
 
 
 def _left(life: Life, now_s: int) -> str:
-    return _span(max((life.deadline_s or now_s) - now_s, 0))
-
-
-def _span(rest_s: int) -> str:
-    if rest_s >= 2 * DAY_S:
-        return f"{rest_s // DAY_S} days"
-    if rest_s >= 2 * HOUR_S:
-        return f"{rest_s // HOUR_S} hours"
-    return f"{rest_s // MINUTE_S} minutes"
+    return left_text(max((life.deadline_s or now_s) - now_s, 0))

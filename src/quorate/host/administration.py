@@ -219,10 +219,11 @@ class Administration(Configuring, Paperwork, TokenDesk):
 
     def note_publication(self, action: str, results: Sequence[DomainResult], by: Actor | None = None) -> None:
         """Event 12315 of a publication or withdrawal that somebody asked for (12293 and 12294 tell each domain's)."""
+        verb = {"publish": "published in DNS", "withdraw": "withdrawn from DNS"}[action]
         done = [each.domain.rstrip(".") for each in results if each.error is None]
         failed = [f"{each.domain.rstrip('.')} ({each.error.code})" for each in results if each.error is not None]
-        said = [f"{words}: {', '.join(found)}" for words, found in (("done", done), ("failed", failed)) if found]
-        self.note(by, f"dns-{action}", "; ".join(said) or "nothing to do")
+        said = [f"{words}: {', '.join(found)}" for words, found in ((verb, done), (f"not {verb}", failed)) if found]
+        self.note(by, f"dns-{action}", "; ".join(said) or f"nothing was {verb}: no domain to do it in")
 
     def counts(
         self, credentials: Credentials | None = None, now_s: int | None = None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from quorate.clock import Clock, Entropy
 from quorate.core.checkup import RESOLV_CONF_FIX, Check, Level, failed, judged, skipped
 from quorate.core.policy import DAY_S, HOUR_S
+from quorate.core.spans import whole_days
 from quorate.core.trust import utc_text
 from quorate.core.words import counted
 from quorate.errors import (
@@ -180,7 +181,7 @@ class HostCheckup:
         if notice is not None:
             yield failed("certificate", notice, Level.WARN)
         else:
-            days = (certificate.expires_s - now_s) // DAY_S
+            days = whole_days(certificate.expires_s - now_s)
             seen = (
                 f"activated for {certificate.customer} until {utc_text(certificate.expires_s)}, {counted(days, 'day')}"
             )

@@ -12,6 +12,7 @@ from typing import Final
 from quorate.core.documents import HostCertificate
 from quorate.core.policy import DAY_S
 from quorate.core.publication import HostActivation
+from quorate.core.spans import whole_days
 from quorate.core.trust import utc_text
 from quorate.errors import HostCertificateEndingError, QuorateError
 from quorate.host.credentials import Credentials
@@ -57,7 +58,7 @@ def ending(credentials: Credentials, now_s: int) -> HostCertificateEndingError |
     if certificate is None or not 0 < certificate.expires_s - now_s <= AHEAD_S:
         return None
     return HostCertificateEndingError(
-        expires=utc_text(certificate.expires_s), days=(certificate.expires_s - now_s) // DAY_S
+        expires=utc_text(certificate.expires_s), days=whole_days(certificate.expires_s - now_s)
     )
 
 

@@ -15,7 +15,7 @@ from quorate.core.count import ActivationCount, is_in_window
 from quorate.core.decision import Asked, Decided, decide_by_count
 from quorate.core.events import CmidForked, RequestHandled
 from quorate.core.ids import link_bytes, unb64url
-from quorate.core.messages import encode
+from quorate.core.messages import LicenseStatus, encode
 from quorate.core.policy import MachineClass
 from quorate.errors import CmidSupersededError
 from quorate.host.store.claims import Claim, claim_of, is_stale, lock_of, removes
@@ -324,7 +324,7 @@ class Batch:
                 request.edition,
                 request.machine,
                 request.vm,
-                request.status.value,
+                (LicenseStatus.LICENSED if decided.code is None else request.status).value,  # once it has the answer
                 counted.arrived.address,
                 first_s,
                 self._now_s,
