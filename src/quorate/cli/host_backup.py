@@ -17,7 +17,7 @@ from quorate.cli.variables import BACKUP_PASSPHRASE_VARIABLE
 from quorate.clock import SystemClock, SystemEntropy
 from quorate.core.trust import utc_text
 from quorate.host.backup import Backup, back_up
-from quorate.host.restore import new_database
+from quorate.host.restore import new_database, restore
 from quorate.owner import as_asker
 from quorate.publisher.config import passphrase
 
