@@ -8,9 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from quorate.cli.main import ROOMS, application
+from quorate.cli.main import ROOMS, application, parser_of
 from quorate.cli.variables import option_variables
 from scripts.docs.words import anchor, cell, prose
 
@@ -54,7 +52,7 @@ class Command:
 
 def commands() -> Iterator[Command]:
     """Every command, `quorate` itself first."""
-    yield from _walk("quorate", typer.main.get_command(application(list(ROOMS))))
+    yield from _walk("quorate", parser_of(application(list(ROOMS))))
 
 
 def _walk(path: str, parser: Any) -> Iterator[Command]:

@@ -173,7 +173,7 @@ def test_status_is_readable_at_a_glance(installed: Installation, quorate: Quorat
     assert shown["status"].endswith("(in 180 days)")
     assert shown["count"] == "25 of 25"
     assert shown["KMS host"] == f"127.0.0.1:{host.port} (set by hand)"
-    assert shown["next attempt"].endswith("(in 7 days)")
+    assert shown["next attempt"].endswith("(in 6 days)")
     assert "reason" not in shown
     host.count = 18
     quorate("activate")
@@ -192,7 +192,7 @@ def test_set_host_and_clear_host(installed: Installation, quorate: Quorate) -> N
     assert quorate("set-host", "kms.contoso.example", "--json").json["host"] == "kms.contoso.example:1688"
     assert quorate("set-host", "[2001:db8::7]:1700", "--json").json["host"] == "[2001:db8::7]:1700"
     said = quorate("set-host", "http://kms", "--json")
-    assert (said.exit_code, said.json["error"]) == (1, "INVALID_SETTING")
+    assert (said.exit_code, said.json["error"]) == (2, "INVALID_SETTING")
     assert quorate("status", "--json").json["host"] == "[2001:db8::7]:1700"
     assert quorate("clear-host", "--json").json["host"] is None
 
@@ -211,7 +211,7 @@ def test_of_several_products_one_is_chosen(installed: Installation, quorate: Quo
     other.write_text(sign(PRODUCT, view, world.publisher_key))
     quorate("init", "--product", other, "--trust", installed.trust)
     said = quorate("status")
-    assert said.exit_code == 1
+    assert said.exit_code == 2
     assert "acme-cad, acme-view" in said.err
     assert quorate("status", "--product-id", "acme-view", "--json").json["edition"] == "acme-cad-pro"
     said = quorate("status", "--product-id", "nonsense")

@@ -87,7 +87,7 @@ def test_status_says_where_the_host_came_from(
 
 def test_what_is_no_domain_is_refused(installed: Installation, quorate: Quorate) -> None:
     said = quorate("set-domain", "_quorate._tcp.corp.test", "--json")
-    assert (said.exit_code, said.json["error"]) == (1, "INVALID_SETTING")
+    assert (said.exit_code, said.json["error"]) == (2, "INVALID_SETTING")
     assert quorate("set-caching", "perhaps").exit_code == 2
 
 
@@ -106,5 +106,5 @@ def test_a_wrong_name_server_in_the_environment_is_told(
 ) -> None:
     monkeypatch.setenv("QUORATE_DNS_SERVER", "ns1.corp.test")
     said = quorate("discover", "--json")
-    assert (said.exit_code, said.json["error"]) == (1, "INVALID_SETTING")
+    assert (said.exit_code, said.json["error"]) == (2, "INVALID_SETTING")
     assert "QUORATE_DNS_SERVER" in said.err

@@ -105,7 +105,7 @@ def test_set_says_what_stands_and_what_is_allowed(tmp_path: Path) -> None:
     assert said("set", "activation-interval", "30", state_dir=state) == {"activation-interval": 30}
     assert said("set", "activation-interval", "default", state_dir=state) == {"activation-interval": 120}
     wrong = quorate("host", "set", "activation-interval", "1", "--json", state_dir=state)
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     assert json.loads(wrong.stdout)["error"] == "INVALID_SETTING"
     assert "15..43200" in wrong.stderr
     assert "Did you mean priority?" in quorate("host", "set", "prioritiy", "low", state_dir=state).stderr

@@ -85,7 +85,7 @@ def test_a_publisher_that_cannot_be_reached_is_told_with_the_way_around(state: P
     assert "connection refused" in done.stderr
     assert "quorate host request -o" in done.stderr
     plain = quorate("host", "activate", "--publisher-url", "http://acme.example", state_dir=state)
-    assert (plain.returncode, "without TLS" in plain.stderr) == (1, True)
+    assert (plain.returncode, "without TLS" in plain.stderr) == (2, True)
 
 
 def test_keys_without_proof_are_no_update(state: Path, tmp_path: Path) -> None:

@@ -86,11 +86,11 @@ def test_for_people_the_token_stands_alone_on_stdout(host: Hosted) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [
-        (("add", "Alice"), 1, "INVALID_SETTING"),
-        (("add", "admin"), 1, "INVALID_SETTING"),
-        (("add", "../../etc"), 1, "INVALID_SETTING"),
-        (("add", "a" * 65), 1, "INVALID_SETTING"),
-        (("add", ""), 1, "INVALID_SETTING"),
+        (("add", "Alice"), 2, "INVALID_SETTING"),
+        (("add", "admin"), 2, "INVALID_SETTING"),
+        (("add", "../../etc"), 2, "INVALID_SETTING"),
+        (("add", "a" * 65), 2, "INVALID_SETTING"),
+        (("add", ""), 2, "INVALID_SETTING"),
         (("remove", "nobody"), 1, "NOT_KNOWN"),
         (("add", "x", "--scope", "root"), 2, None),
         (("add", "x", "--expires", "0"), 2, None),
@@ -111,7 +111,7 @@ def test_mistakes_are_told_and_make_no_token(
 
 def test_what_is_done_on_the_machine_is_on_record_with_its_user(host: Hosted, tmp_path: Path) -> None:
     said(host, "set", "renewal-interval", "60")
-    said(host, "set", "renewal-interval", "14", code=1)
+    said(host, "set", "renewal-interval", "14", code=2)
     [made] = said(host, "token", "add", "alice")
     said(host, "token", "add", "alice", code=1)
     said(host, "request", "-o", str(tmp_path / "contoso.req"))

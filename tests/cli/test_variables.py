@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from quorate import errors
-from quorate.cli.main import ROOMS, application
+from quorate.cli.main import ROOMS, application, parser_of
 from quorate.cli.variables import known_variables, option_variables
 from quorate.clock import SystemClock
 from quorate.core.policy import Policy
@@ -184,7 +183,7 @@ def test_a_publisher_warns_before_what_it_lacks_stops_it(tmp_path: Path, monkeyp
         assert "Did you mean QUORATE_PUBLISHER_ADDRESS?" in service.error_with("WARNING QUORATE_PUBLISHER_ADRESS")
         assert service.terminate() == 0
     done = ran(*words, "--address", "192.0.2.1", QUORATE_TLS_CERTT="cert.pem")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.index("Did you mean QUORATE_TLS_CERT?") < done.stderr.index("error: ")
 
 
@@ -214,7 +213,7 @@ def every_option(name: str, parser: Any, parent: Any = None, path: str = "") -> 
 
 def test_every_variable_that_the_parser_asks_for_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     known = known_variables(list(ROOMS))
-    options = list(every_option("quorate", typer.main.get_command(application(list(ROOMS)))))
+    options = list(every_option("quorate", parser_of(application(list(ROOMS)))))
     assert len(options) > 200
     for place, option, context in options:
         with monkeypatch.context() as patch:

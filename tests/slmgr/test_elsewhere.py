@@ -38,7 +38,7 @@ def test_a_setting_of_another_machine_is_set_there(machine: Machine, there: Host
 
 def test_what_that_host_refuses_is_told_in_its_own_words(machine: Machine, there: Hosted) -> None:
     said = machine.type(there.admin_url, "admin", there.token, "/sri", "14", "--json")
-    assert (said.code, said.json["error"]) == (1, "INVALID_SETTING")
+    assert (said.code, said.json["error"]) == (2, "INVALID_SETTING")
     assert "outside 15..43200" in said.json["message"]
 
 
@@ -88,7 +88,7 @@ def test_a_host_there_that_is_not_activated_takes_no_settings(machine: Machine, 
 @pytest.mark.parametrize("computer", ["ftp://host1", "http://", "http://u:p@host1", "http://host1/path", "host 1"])
 def test_what_is_no_address_is_refused_before_anything_is_sent(machine: Machine, computer: str) -> None:
     said = machine.type(computer, "admin", "t", "/dlv", "--json")
-    assert (said.code, said.json["error"]) == (1, "INVALID_SETTING")
+    assert (said.code, said.json["error"]) == (2, "INVALID_SETTING")
 
 
 def test_a_token_over_plain_http_to_elsewhere_is_warned_of(machine: Machine) -> None:

@@ -66,7 +66,7 @@ def test_skms_sets_a_host_another_port_of_it_and_ckms_clears_it(client: Machine)
     assert client.type("/skms", ":1700", "--json").json["host"] == "kms01.corp.example:1700"
     assert client.type("/ckms", "--json").json["host"] is None
     said = client.type("/skms", ":1700", "--json")
-    assert (said.code, said.json["error"]) == (1, "INVALID_SETTING")
+    assert (said.code, said.json["error"]) == (2, "INVALID_SETTING")
 
 
 def test_the_lookup_domain_and_what_goes_before_it(client: Machine) -> None:

@@ -116,7 +116,7 @@ def test_s34_what_is_out_of_bounds_is_refused_with_the_bounds(machine: Machine, 
     machine.be_host()
     before = settings(machine)
     said = machine.type(*words)
-    assert said.code == 1
+    assert said.code == 2
     assert "INVALID_SETTING" in said.err
     assert "Allowed:" in said.err
     assert settings(machine) == before
@@ -134,7 +134,7 @@ def test_s34_only_an_activated_host_can_be_set(machine: Machine, words: list[str
 def test_the_first_failure_ends_the_call(machine: Machine) -> None:
     machine.be_host()
     said = machine.type("/sai", "60", "/sri", "1", "/cdns")
-    assert said.code == 1
+    assert said.code == 2
     assert (settings(machine)["activation-interval"], settings(machine)["dns-publishing"]) == (60, "on")
 
 

@@ -18,14 +18,14 @@ NOW_S = START_S
 
 
 def facts(status: LicenseStatus, minutes_left: int | None, **changes: object) -> ClientFacts:
-    """A client in that state for so many minutes, and 59 s, more."""
+    """A client in that state for so many minutes more, of which the last has begun 59 s ago."""
     shown = Status(
         status=status,
         usable=True,
         code=None,
         message="",
         hint="",
-        expires_s=None if minutes_left is None else NOW_S + minutes_left * 60 + 59,
+        expires_s=None if minutes_left is None else NOW_S + minutes_left * 60 - 59,
         cmid=cmid_of(1),
         edition=CLIENT_EDITION,
         host=None,
@@ -71,7 +71,7 @@ def test_a_time_that_is_over_is_no_minutes_and_not_less() -> None:
 def test_s34_xpr_has_one_line_for_each_state(status: LicenseStatus, line: str) -> None:
     head, shown = client_expiry(facts(status, 10))
     assert head == "Acme CAD, Acme CAD Professional:"
-    assert shown == "    " + line.format(utc_text(NOW_S + 659))
+    assert shown == "    " + line.format(utc_text(NOW_S + 541))
 
 
 def test_notification_has_its_reason_as_a_number() -> None:

@@ -98,10 +98,7 @@ def command(
     if swarm_seed is not None:
         chosen = random_scenario(swarm_seed)
     elif scenario is None:
-        rows = [(name, read_scenario(path)) for name, path in shipped().items()]
-        out.rows(
-            [{"scenario": name, "title": each.title} for name, each in rows], {"scenario": "scenario", "title": "title"}
-        )
+        _list(out)
         return
     else:
         chosen = read_scenario(_path(scenario))
@@ -117,6 +114,11 @@ def command(
     if result.violations:
         first = result.violations[0]
         raise SimulationViolatedError(rule=first.rule, detail=first.detail, replay=summary(result)["replay"])
+
+
+def _list(out: Output) -> None:
+    rows = [{"scenario": name, "title": read_scenario(path).title} for name, path in shipped().items()]
+    out.rows(rows, {"scenario": "scenario", "title": "title"})
 
 
 def _path(scenario: str) -> Path:
