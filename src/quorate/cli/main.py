@@ -60,8 +60,8 @@ def application(rooms: Sequence[str]) -> typer.Typer:
 
 
 def parser_of(app: typer.Typer) -> Any:
-    """What reads the command line. A flag that does something instead of setting something takes no variable: a container's
-    image with a variable for the version does not ask every command for it."""
+    """What reads the command line. A flag that does something instead of setting something takes no variable: an image
+    that has one for a version does not ask every command for it."""
     parser = typer.main.get_command(app)
     _take_variables_from_acts(parser, None)
     return parser
