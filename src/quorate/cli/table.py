@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
+from quorate.errors import written_out
+
 __all__ = ["Column", "Table", "plain"]
 
 _GAP = "  "
@@ -129,7 +131,7 @@ def plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(plain(each) for each in value)
-    return str(value)
+    return written_out(str(value))
 
 
 def _escaped(letter: str) -> str:
