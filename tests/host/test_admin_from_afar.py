@@ -211,7 +211,7 @@ def test_dns_is_looked_at_to_read_and_changed_to_operate(there: Afar) -> None:
     assert result["code"] is not None  # no name server is there
     [row] = there.audit()
     assert (row["action"], row["actor"]) == ("dns-publish", "alice")
-    assert row["message"].startswith("failed: quorate.invalid (DNS_")
+    assert row["message"].startswith("not published in DNS: quorate.invalid (DNS_")
 
 
 # --- the console -----------------------------------------------------------------------------------------------------
