@@ -54,7 +54,7 @@ def test_s32_the_windows_forms_are_as_written_down(state: Path, name: str) -> No
 @pytest.mark.parametrize("name", ["netsh", "powershell"])
 def test_a_windows_form_cannot_be_enabled_here(state: Path, name: str) -> None:
     done = quorate("host", "firewall", "--format", name, "--enable", state_dir=state)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "nft, ufw, firewalld, iptables" in done.stderr
 
 

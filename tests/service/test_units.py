@@ -118,9 +118,9 @@ def test_without_root_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_what_would_keep_it_from_starting_is_told_before(tmp_path: Path) -> None:
     done = quorate("host", "install-service", "--dry-run", "--user", "no-such-user-here")
-    assert (done.returncode, "there is no user no-such-user-here" in done.stderr) == (1, True)
+    assert (done.returncode, "there is no user no-such-user-here" in done.stderr) == (2, True)
     done = quorate("host", "install-service", "--dry-run", "--dns-keytab", str(tmp_path / "none"))
-    assert (done.returncode, "there is no file" in done.stderr) == (1, True)
+    assert (done.returncode, "there is no file" in done.stderr) == (2, True)
 
 
 def test_units_for_an_image_go_where_they_are_told_and_are_replaced_and_removed(tmp_path: Path) -> None:
