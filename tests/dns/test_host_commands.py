@@ -75,7 +75,7 @@ def test_publish_check_and_withdraw_of_a_host_that_does_not_run(bind: NameServer
     events = rows(quorate("host", "events", "--json", state_dir=state).stdout)
     assert [event["event_id"] for event in events if event["event_id"] != 12315] == [12294]
     asked = [(event["action"], event["message"]) for event in events if event.get("action", "").startswith("dns-")]
-    assert asked == [("dns-publish", "done: corp.test"), ("dns-withdraw", "done: corp.test")]
+    assert asked == [("dns-publish", "published in DNS: corp.test"), ("dns-withdraw", "withdrawn from DNS: corp.test")]
 
 
 def test_beside_a_running_host_the_port_that_is_served_counts(bind: NameServer, be: Be, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_s34_a_host_elsewhere_is_set_up_from_the_key_to_the_setting_by_slmgr(tmp
         assert [row["switch"] for row in said] == ["atp", "sai", "ato", "dlv"]
         assert (said[3]["activated"], said[3]["activation_interval_min"]) == (True, 60)
         code, said, _ = there.slmgr("/sri", "43201", token=token)
-        assert (code, said[0]["error"], "43201" in said[0]["message"]) == (1, "INVALID_SETTING", True)
+        assert (code, said[0]["error"], "43201" in said[0]["message"]) == (2, "INVALID_SETTING", True)
         assert there.slmgr("/cpky", "/upk", token=token)[0] == 0
         code, said, words = there.slmgr("/rearm", token=token)
         assert (code, "clients have no remote administration" in words) == (2, True)
