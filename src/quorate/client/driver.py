@@ -21,6 +21,7 @@ from quorate.client.identity import Machine
 from quorate.client.keeper import Keeper
 from quorate.client.learning import Learner, Where
 from quorate.client.proofkey import ProofKey
+from quorate.client.settling import settled
 from quorate.client.standing import Standing
 from quorate.client.transport import Transport
 from quorate.clock import Clock, Entropy
@@ -199,7 +200,7 @@ class Driver:
         now_s = self._clock.now_s()
         if standing.state.is_uninstalled:
             return UninstalledError(product=self._anchor.product.name)
-        key, state = None, standing.state.asking(self._entropy)
+        key, state = None, settled(standing.state, self._machine, self._entropy).asking(self._entropy)
         if unwritable is None:
             key, state = self._keeper.proof_key(state)
         standing = _replace(standing, state=state)
