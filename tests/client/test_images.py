@@ -87,3 +87,21 @@ def test_where_nothing_has_an_identity_a_record_stays_as_it_is(tmp_path: Path) -
             container.ask(lambda request: asked(hosted, request))
         assert container.standing.state.cmid == cmid
         assert len(hosted.administration.clients()) == 1
+
+
+def test_looking_from_another_machine_changes_nothing_of_a_shared_record(tmp_path: Path) -> None:
+    """A home on NFS, a roaming profile: B's `client status`, also without a network, leaves A's lease alone."""
+    world, clock = World(), ManualClock()
+    with hosting(tmp_path, world, clock) as hosted:
+        for number in range(1, 26):
+            hosted.activate(number)
+        here = Copy(tmp_path / "home", Machine("a", "a" * 32, is_virtual=False), world, clock, seed=1)
+        here.point_at_host()
+        here.ask(lambda request: asked(hosted, request))
+        assert here.standing.lease is not None
+        before = {path: path.read_bytes() for path in (tmp_path / "home").iterdir() if path.is_file()}
+        there = Copy(tmp_path / "home", Machine("b", "b" * 32, is_virtual=False), world, clock, seed=2)
+        standing = there.standing
+        assert (standing.lease, standing.state.cmid == here.standing.state.cmid) == (None, False)
+        assert {path: path.read_bytes() for path in before} == before
+        assert here.standing.lease is not None
