@@ -94,6 +94,8 @@ def installed_rooms() -> list[str]:
 
 def run() -> None:
     """The entry point: errors become one message, one hint and an exit code."""
+    if sys.argv[1:2] == ["help"]:  # as git has it: `quorate help host backup`
+        sys.argv[1:] = [*sys.argv[2:], "--help"]
     arguments = sys.argv[1:]
     if _COMPLETION in os.environ:
         _complete(os.environ)
@@ -144,7 +146,7 @@ def _show_version(wanted: bool) -> None:
 
 def _root(
     version: bool = typer.Option(
-        False, "--version", help="Print the version and end.", is_eager=True, callback=_show_version
+        False, "-V", "--version", help="Print the version and end.", is_eager=True, callback=_show_version
     ),
 ) -> None:
     pass
