@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,28 @@ def test_a_key_that_others_may_read_is_refused_when_set_and_told_when_it_becomes
         key_file.chmod(0o600)
         host.administration.set_settings({"dns-priority": "5"})
         shows(bind, f"5 0 {host.port} kms01.corp.test.")
+
+
+def test_publishing_that_ended_with_an_error_is_told_and_begun_again(
+    bind: NameServer, tmp_path: Path, key_file: Path
+) -> None:
+    """Whatever raises there, such as settings of this machine that a library refuses, ends it for a while only."""
+    refusing = threading.Event()
+    refusing.set()
+
+    def machine() -> str:
+        if refusing.is_set():
+            raise ValueError("a setting of this machine that a library refuses")
+        return "kms01.corp.test"
+
+    with publishing(tmp_path / "host", replace(around(bind), machine=machine), signed(key_file)) as host:
+        until(lambda: not dns_check(host)["ok"], "the fault in readyz")
+        assert "a setting of this machine that a library refuses" in dns_check(host)["reason"]
+        assert "quorate-dns" in {thread.name for thread in threading.enumerate()}
+        refusing.clear()
+        host.administration.set_settings({"dns-priority": "4"})  # or a minute later, by itself
+        shows(bind, f"4 0 {host.port} kms01.corp.test.")
+        until(lambda: bool(dns_check(host)["ok"]), "readyz without the fault")
 
 
 def test_the_default_test_host_publishes_nothing(tmp_path: Path) -> None:

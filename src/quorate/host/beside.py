@@ -43,6 +43,11 @@ class Beside:
         )
         self.export = EventExport(store, clock, record_event, machine_name())
 
+    @property
+    def publication_fault(self) -> str | None:
+        """Why nothing is published just now although it should be; None while that goes on. From any thread."""
+        return self.publishers[0].fault
+
     def adopt(self, settings: Settings, port: int, products: tuple[ProductFile, ...]) -> None:
         """Use these from now on: the port is the one that is really served. Returns at once."""
         services = services_of(products)

@@ -10,6 +10,7 @@ import msgspec
 
 from quorate.clock import Clock
 from quorate.errors import QuorateError
+from quorate.host.beside import Beside
 from quorate.host.config import Limits
 from quorate.host.renewal import ending
 from quorate.host.service import ActivationService
@@ -42,7 +43,7 @@ class Health:
         dns: Callable[[], DnsView],
         falling: Callable[[], str | None],
         configuration: Callable[[], QuorateError | None] = lambda: None,
-        export: Callable[[], list[str]] = list,
+        beside: Callable[[], Beside | None] = lambda: None,
         admin_tls: Callable[[], str | None] = lambda: None,
         log_fault: Callable[[], str | None] = lambda: None,
         clock_fault: Callable[[], str | None] = lambda: None,
@@ -51,7 +52,7 @@ class Health:
         self._inventory_fault = inventory_fault
         self._clock_fault = clock_fault
         self._log_fault = log_fault
-        self._export = export
+        self._beside = beside
         self._service = service
         self._writer = writer
         self._clock = clock
@@ -126,14 +127,17 @@ class Health:
             return Check(name="dns", ok=False, reason=fault.message, required=False)
         if not dns.publishing:
             return Check(name="dns", ok=True, reason="publishing is off", required=False)
+        beside = self._beside()
         failed = [f"{each.domain}: {each.code}: {each.message}" for each in dns.domains if each.code is not None]
+        failed += [] if beside is None or beside.publication_fault is None else [beside.publication_fault]
         done = ", ".join(each.domain for each in dns.domains if each.result == "published")
         reason = "; ".join(failed) or (f"published in {done}" if done else "not tried yet")
         return Check(name="dns", ok=not failed, reason=reason, required=False)
 
     def _exported(self) -> Check:
         """The log keeps what could not be handed on: no reason to take the host away."""
-        faults = self._export()
+        beside = self._beside()
+        faults = [] if beside is None else beside.export.faults()
         reason = "; ".join(faults) or "every target that is set takes the events"
         return Check(name="export", ok=not faults, reason=reason, required=False)
 

@@ -211,7 +211,7 @@ class HostServer:
             administration.dns,
             administration.falling,
             lambda: self._configuration.fault,
-            lambda: self._beside.export.faults(),
+            lambda: self._beside,
             self._tls.notice,
             lambda: chores.log_fault,
             lambda: chores.time.fault,

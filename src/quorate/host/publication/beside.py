@@ -22,6 +22,8 @@ from quorate.host.store.store import Store
 __all__ = ["PublicationThread"]
 
 ABANDON_S = 1.0  # how long a stop waits for a name server when nothing is to be withdrawn
+AGAIN_FIRST_S = 60.0  # after the publisher has ended with an error; doubled each time, and at once when settings change
+AGAIN_MAX_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class PublicationThread:
 
     Args:
         record_event: takes events from the publishing thread.
+
+    Attributes:
+        fault: why it could not go on, and goes on later; None while it works.
     """
 
     def __init__(
@@ -49,7 +54,10 @@ class PublicationThread:
         self._store = store
         self._around = around
         self._log = structlog.get_logger("quorate.host.dns")
+        self._clock = clock
         self._is_closed = False
+        self._stirred = threading.Event()  # settings changed, or a stop was asked for
+        self.fault: str | None = None
         self._served: _Served | None = None
         self._thread: threading.Thread | None = None
         self._publisher = DnsPublisher(
@@ -70,6 +78,7 @@ class PublicationThread:
     def adopt(self, settings: Settings, port: int, services: tuple[str, ...]) -> None:
         """Keep the record of this from now on. Returns at once; a host that never publishes never has the thread."""
         self._served = _Served(settings, port, services)
+        self._stirred.set()
         if self._thread is not None:
             self._publisher.wake()
         elif settings.dns_publishing:
@@ -82,6 +91,7 @@ class PublicationThread:
         A change under way is abandoned then: it was remembered before it was sent, so the next start finishes it.
         """
         self._publisher.stop()
+        self._stirred.set()
         if self._thread is None or self._served is None:
             return
         is_withdrawing = self._served.settings.dns_publishing and self._served.settings.dns_withdraw_on_stop
@@ -91,10 +101,21 @@ class PublicationThread:
             self._log.warning("dns_abandoned", withdrawn=False if is_withdrawing else None)
 
     def _run(self) -> None:
-        try:
-            self._publisher.run(self._latest)
-        except Exception:  # noqa: BLE001  (a host serves its clients, whatever becomes of its record)
-            self._log.exception("dns_thread_ended")
+        wait_s = AGAIN_FIRST_S
+        while True:
+            self._stirred.clear()
+            try:
+                self._publisher.run(self._latest)
+            except Exception as fault:  # noqa: BLE001  (a host serves its clients, whatever becomes of its record)
+                said = fault.message if isinstance(fault, QuorateError) else f"{type(fault).__name__}: {fault}"
+                self.fault = f"publishing ended with an error, and is tried again: {said}"
+                self._log.exception("dns_publishing_failed", next_try_s=wait_s)
+            else:
+                return
+            if self._publisher.is_stopping:
+                return
+            self._clock.wait(self._stirred, wait_s)
+            wait_s = min(2 * wait_s, AGAIN_MAX_S)
 
     def _latest(self) -> PublicationSettings:
         served = self._served
@@ -102,6 +123,7 @@ class PublicationThread:
         return wanted_publication(served.settings, port=served.port, services=served.services, around=self._around)
 
     def _keep(self, results: tuple[DomainResult, ...], next_s: int | None) -> None:
+        self.fault = None
         for each in results:
             self._say(DomainState.of(each), next_s)
         if self._is_closed:

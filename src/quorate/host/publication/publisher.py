@@ -143,6 +143,11 @@ class DnsPublisher:
         """Let `run` ask for the latest settings now. Returns at once."""
         self._wake.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._is_stopping
+
     def stop(self) -> None:
         """End `run`. Returns at once."""
         self._is_stopping = True
