@@ -27,7 +27,17 @@ def errors_page() -> str:
     """All errors with a code of their own, file by file."""
     files = [
         f"quorate.errors.{name}"
-        for name in ("host", "way", "trust", "administration", "access", "eventlog", "publication", "machine")
+        for name in (
+            "host",
+            "way",
+            "trust",
+            "administration",
+            "listening",
+            "access",
+            "eventlog",
+            "publication",
+            "machine",
+        )
     ]
     kinds = [getattr(errors, name) for name in errors.__all__ if name.endswith("Error")]
     kinds = [kind for kind in kinds if "code" in vars(kind) and kind is not errors.QuorateError]

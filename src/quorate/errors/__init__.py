@@ -17,6 +17,7 @@ from quorate.errors.base import *
 from quorate.errors.base import QuorateError
 from quorate.errors.eventlog import *
 from quorate.errors.host import *
+from quorate.errors.listening import *
 from quorate.errors.machine import *
 from quorate.errors.publication import *
 from quorate.errors.trust import *

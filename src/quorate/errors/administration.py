@@ -199,12 +199,6 @@ class BackupNewerError(QuorateError):
     hint_template = "Nothing was changed. Install version {found} or newer, then restore it."
 
 
-class PortTakenError(QuorateError):
-    code = "PORT_TAKEN"
-    template = "{address} is taken: {reason}"
-    hint_template = "End the other program (`ss -ltnp`), or choose another port: `quorate host set port N`."
-
-
 class InvalidSettingError(QuorateError):
     code = "INVALID_SETTING"
     http_status = 400

@@ -203,7 +203,9 @@ class HostCheckup:
             return failed("port", silent)
         if running is None:
             error = PortTakenError(
-                address=f"TCP port {port}", reason="this host does not run, and something listens there"
+                address=f"TCP port {port}",
+                reason="this host does not run, and something listens there",
+                another="`quorate host set port N`",
             )
             return failed("port", error)
         return Check("port", Level.OK, f"pid {running.pid} listens on TCP port {port}")

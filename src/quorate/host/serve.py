@@ -39,7 +39,7 @@ from quorate.host.public_api import PublicApi
 from quorate.host.publication.machine import Surroundings
 from quorate.host.sdnotify import ServiceManager
 from quorate.host.service import ActivationService
-from quorate.host.sockets import open_socket
+from quorate.host.sockets import open_admin_socket, open_socket
 from quorate.host.store.store import Store
 from quorate.host.writer import AnswerWriter
 
@@ -173,7 +173,7 @@ class HostServer:
                 await asyncio.to_thread(self._tls.start, settings)
                 public_socket = self._handed or open_socket(settings.address, settings.port, self._limits.backlog)
                 with contextlib.closing(public_socket):
-                    admin_socket = open_socket(settings.admin_address, settings.admin_port, self._limits.backlog)
+                    admin_socket = open_admin_socket(settings, self._limits.backlog)
                     with contextlib.closing(admin_socket):
                         await self._serve(store, credentials, settings, public_socket, admin_socket, on_ready)
             except QuorateError as fault:

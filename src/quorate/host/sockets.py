@@ -7,23 +7,29 @@ opened without; an IPv6 socket takes IPv4 too where the machine allows it.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 
-from quorate.errors import PortTakenError
+from quorate.errors.listening import cannot_listen
+from quorate.host.config import Settings
 
-__all__ = ["open_socket"]
+__all__ = ["open_admin_socket", "open_socket"]
 
 
-def open_socket(address: str, port: int, backlog: int) -> socket.socket:
+def open_admin_socket(settings: Settings, backlog: int) -> socket.socket:
+    """As `open_socket`, for administration."""
+    return open_socket(settings.admin_address, settings.admin_port, backlog, "admin-")
+
+
+def open_socket(address: str, port: int, backlog: int, of: str = "") -> socket.socket:
     """A listening socket.
 
     Args:
         address: an IP address, or empty for every interface, IPv6 and IPv4 (IPv4 alone where there is no IPv6).
         port: 0 lets the operating system choose.
+        of: what the names of its settings begin with.
 
     Raises:
-        PortTakenError: taken by another program, or not ours to take; the reason says which.
+        PortTakenError, AddressNotHereError, PortNotAllowedError: by whom it is not ours to take.
     """
     try:
         if address:
@@ -31,9 +37,8 @@ def open_socket(address: str, port: int, backlog: int) -> socket.socket:
             return socket.create_server((address, port), family=family, backlog=backlog)
         return _open_everywhere(port, backlog)
     except OSError as fault:
-        shown = f"[{address}]" if ":" in address else address or "*"
-        reason = os.strerror(fault.errno) if fault.errno else str(fault)
-        raise PortTakenError(address=f"{shown}:{port}", reason=reason.lower()) from None
+        commands = f"`quorate host set {of}port N`", f"`quorate host set {of}address ADDRESS`"
+        raise cannot_listen(address, port, fault, *commands) from None
 
 
 def _open_everywhere(port: int, backlog: int) -> socket.socket:

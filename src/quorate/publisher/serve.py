@@ -24,7 +24,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
-from quorate.errors import InvalidSettingError, PortTakenError
+from quorate.errors import InvalidSettingError
+from quorate.errors.listening import cannot_listen
 from quorate.files import check_private
 
 __all__ = ["PORT_DEFAULT", "Listening", "check_listening", "listen", "run_until_signalled", "serve_until"]
@@ -66,16 +67,14 @@ def listen(
     Raises:
         InvalidSettingError: no address, half a certificate or a useless one, or plain HTTP that is not meant so.
         FilePermissionsError, FileAccessError: the TLS key is open to others, or cannot be read.
-        PortTakenError: taken by another program, or not ours to take.
+        PortTakenError, AddressNotHereError, PortNotAllowedError: it is not ours to take.
     """
     ip = check_listening(address, tls_cert, tls_key, insecure_http=insecure_http)
     try:
         family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
         opened = socket.create_server((address, port), family=family, backlog=BACKLOG)
     except OSError as fault:
-        reason = os.strerror(fault.errno) if fault.errno else str(fault)
-        shown = f"[{address}]" if ip.version == 6 else address
-        raise PortTakenError(address=f"{shown}:{port}", reason=reason.lower()) from None
+        raise cannot_listen(address, port, fault, "`--port N`", "`--address ADDRESS`") from None
     return Listening(opened, tls_cert, tls_key)
 
 
