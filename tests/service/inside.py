@@ -157,6 +157,10 @@ def stop_and_start_alone() -> None:
     run("systemctl", "start", "quorate-host.service")  # without the socket: it opens its port itself
     found["alone"] = shown("quorate-host.service")
     found["answer_alone"] = ask()
+    for command in said("host", "install-service", "--socket")["next"]:  # typed as told, while the service runs
+        run(*command.split())
+    found["socket_later"] = shown("quorate-host.socket")
+    found["answer_later"] = ask()
 
 
 def by_file() -> None:

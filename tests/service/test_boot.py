@@ -93,6 +93,11 @@ def test_stop_is_clean_and_the_service_runs_without_its_socket_too(found: dict[s
     assert found["answer_alone"]["status"] == "licensed"
 
 
+def test_a_socket_is_put_before_a_running_service_by_the_commands_that_are_told(found: dict[str, Any]) -> None:
+    assert found["socket_later"]["ActiveState"] == "active"
+    assert found["answer_later"]["status"] == "licensed"
+
+
 def test_the_administrators_file_is_used_after_a_reload(found: dict[str, Any]) -> None:
     assert found["file_checked"] == {
         "file": "/etc/quorate/host.toml",

@@ -150,10 +150,10 @@ class _Work:
         units = " ".join(sorted(names, reverse=True))  # the socket first: the service takes it over
         done = "Would be installed" if self._dry_run else "Installed"
         init = f"quorate {self._wanted.role} init"
-        self._tell(
-            f"{done}. It starts once there is something for it (`{init}`).",
-            [f"systemctl enable --now {units}", f"systemctl status {self._name}.service"],
-        )
+        commands = [f"systemctl enable --now {units}", f"systemctl status {self._name}.service"]
+        if f"{self._name}.socket" in names:  # systemd refuses to start the socket of a service that runs
+            commands.insert(0, f"systemctl stop {self._name}.service")
+        self._tell(f"{done}. It starts once there is something for it (`{init}`).", commands)
 
     def _check(self) -> None:
         """What would keep the service from starting.
