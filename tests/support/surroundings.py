@@ -13,12 +13,15 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 
 __all__ = ["as_at_log_in", "outer", "plain"]
 
 _KEPT = {"PATH", "TMPDIR", "USER", "LOGNAME", "CI"}
 _KEPT_OF = ("PYTEST_",)
 _NEVER_OUTSIDE = ("PYTHON", "QUORATE_", "VIRTUAL_ENV", "PYTEST_")
+_CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 _outer: dict[str, str] = {}
 
 
@@ -28,8 +31,15 @@ def plain(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def outer() -> dict[str, str]:
-    """The environment outside, for programs that fetch packages: it knows the way to the package index. To change."""
-    return {name: text for name, text in _outer.items() if not name.startswith(_NEVER_OUTSIDE)}
+    """The environment outside, for programs that fetch packages: it knows the way to the package index. To change.
+
+    Where it says nothing of certificates, those that this machine trusts count, as in scripts/bootstrap.
+    """
+    found = {name: text for name, text in _outer.items() if not name.startswith(_NEVER_OUTSIDE)}
+    bundle = next((each for each in _BUNDLES if Path(each).is_file()), None)
+    if bundle is not None and not found.keys() & set(_CERTIFICATES):
+        found |= dict.fromkeys(_CERTIFICATES, bundle)
+    return found
 
 
 def as_at_log_in(known_outer: Mapping[str, str] | None = None) -> dict[str, str]:
